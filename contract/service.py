@@ -1,0 +1,30 @@
+"""What the serving container promises to whoever runs, probes or calls it."""
+
+from __future__ import annotations
+
+SERVICE_NAME = "inference"
+
+HTTP_PORT = 8000
+PROBE_PORT = 8001
+
+PREDICT_PATH = "/predict"
+HEALTH_PATH = "/health"
+METRICS_PATH = "/metrics"
+
+MODEL_VERSION_HEADER = "X-Model-Version"
+REQUEST_ID_HEADER = "X-Request-ID"
+
+# Environment variables of the container: the ConfigMap of the workload and the local world set them by these names.
+ENV_PREFIX = "SERVEML_"
+ENV_ENVIRONMENT = "SERVEML_ENVIRONMENT"
+ENV_LOG_LEVEL = "SERVEML_LOG_LEVEL"
+ENV_MODELS_BUCKET = "SERVEML_MODELS_BUCKET"
+ENV_MODEL_NAME = "SERVEML_MODEL_NAME"
+ENV_MODEL_VERSION = "SERVEML_MODEL_VERSION"
+ENV_HTTP_PORT = "SERVEML_HTTP_PORT"
+ENV_PROBE_PORT = "SERVEML_PROBE_PORT"
+ENV_MAX_BODY_BYTES = "SERVEML_MAX_BODY_BYTES"
+ENV_DRAIN_SECONDS = "SERVEML_DRAIN_SECONDS"
+ENV_REFRESH_SECONDS = "SERVEML_REFRESH_SECONDS"
+ENV_CACHE_DIR = "SERVEML_CACHE_DIR"
+ENV_POD_NAME = "SERVEML_POD_NAME"
