@@ -28,3 +28,16 @@ ENV_DRAIN_SECONDS = "SERVEML_DRAIN_SECONDS"
 ENV_REFRESH_SECONDS = "SERVEML_REFRESH_SECONDS"
 ENV_CACHE_DIR = "SERVEML_CACHE_DIR"
 ENV_POD_NAME = "SERVEML_POD_NAME"
+ENV_HOST = "SERVEML_HOST"
+ENV_MAX_ROWS = "SERVEML_MAX_ROWS"
+ENV_REQUEST_TIMEOUT_SECONDS = "SERVEML_REQUEST_TIMEOUT_SECONDS"
+ENV_KEEP_ALIVE_SECONDS = "SERVEML_KEEP_ALIVE_SECONDS"
+ENV_INFERENCE_THREADS = "SERVEML_INFERENCE_THREADS"
+
+CACHE_DIR = "/var/cache/serveml"
+"""Where verified model files lie in the container: the one path it writes to besides /tmp."""
+
+# A pod that is told to stop answers for the drain, then finishes what is in flight: its termination grace period
+# must be longer than both together.
+DRAIN_SECONDS = 20
+REQUEST_TIMEOUT_SECONDS = 30

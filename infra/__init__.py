@@ -1,1 +1,4 @@
-"""The entry program and what every stack shares: settings, naming, regions, tags, documents. Nothing here makes a resource."""
+"""The entry program and what every stack shares: settings, naming, regions, tags.
+
+Nothing here makes a resource.
+"""

@@ -10,16 +10,23 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import pulumi
 from google.protobuf import empty_pb2, json_format
+from pulumi.output import Unknown
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc
 from pulumi.runtime import settings as pulumi_settings
+from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_in_stack
-from pulumi.output import Unknown
+from pulumi.runtime.sync_await import (
+    _ensure_event_loop as ensure_event_loop,  # pyright: ignore[reportPrivateUsage]
+)
+from pulumi.runtime.sync_await import (
+    _sync_await as sync_await,  # pyright: ignore[reportPrivateUsage]
+)
 
 from localcloud.graph import SECRET, UNKNOWN, Graph, Invoke, Node
 
@@ -64,8 +71,9 @@ class _Mocks(pulumi_mocks.Mocks):
         self._invokes = invokes
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
-        self._invokes.append(Invoke(args.token, dict(args.args)))
-        return dict(self._backend.invoke(args.token, args.args)), []
+        arguments = cast(dict[str, Any], args.args)
+        self._invokes.append(Invoke(args.token, arguments))
+        return dict(self._backend.invoke(args.token, arguments)), []
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
         raise AssertionError("resources are answered by the recording monitor")
@@ -86,13 +94,11 @@ class _Monitor(pulumi_mocks.MockMonitor):
         return super().make_urn("" if "::pulumi:pulumi:Stack::" in parent else parent, type_, name)
 
     def RegisterResource(self, request: Any) -> Any:
-        from pulumi.runtime.proto import resource_pb2
-
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == "pulumi:pulumi:Stack":
             return resource_pb2.RegisterResourceResponse(urn=urn)
         # Reading resource references needs an event loop on this thread.
-        pulumi_mocks._ensure_event_loop()  # pyright: ignore[reportPrivateUsage]
+        ensure_event_loop()
         raw = cast(dict[str, Any], rpc.deserialize_properties(request.object, keep_unknowns=True))
         inputs = _reveal(raw)
         if request.custom:
@@ -126,13 +132,11 @@ class _Monitor(pulumi_mocks.MockMonitor):
             self.nodes.append(node)
             self.resources[urn] = pulumi_mocks.MockMonitor.ResourceRegistration(urn, created.id, outputs)
         # A preview knows the inputs alone: ids and computed outputs are unknown, as under an engine.
-        state = pulumi_mocks._sync_await(  # pyright: ignore[reportPrivateUsage]
-            rpc.serialize_properties(inputs if self._preview else outputs, {})
-        )
+        state = sync_await(rpc.serialize_properties(inputs if self._preview else outputs, {}))
         return resource_pb2.RegisterResourceResponse(urn=urn, id="" if self._preview else created.id, object=state)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        pulumi_mocks._ensure_event_loop()  # pyright: ignore[reportPrivateUsage]
+        ensure_event_loop()
         raw = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         with self._lock:
             self.registered_outputs[request.urn] = cast(dict[str, Any], _mask(raw))
@@ -144,7 +148,7 @@ def _is_secret(value: Any) -> bool:
 
 
 def _map(value: Any, secret: Callable[[Any], Any]) -> Any:
-    """A copy with secrets replaced by what `secret` makes of them, and whole numbers as int (the wire has floats only)."""
+    """A copy with secrets replaced by what `secret` makes of them; whole floats become int (the wire has floats only)."""
     if _is_secret(value):
         return secret(value["value"])
     if isinstance(value, dict):
@@ -184,7 +188,8 @@ def record(
 ) -> Graph:
     """Run `program` as the body of a stack and return its graph.
 
-    `config` maps full keys (`serveml:environment`) to values as Pulumi hands them to a program: strings, JSON for objects.
+    `config` maps full keys (`serveml:environment`) to values as Pulumi hands them to a program: strings, with JSON
+    for objects.
     `preview=True` answers every resource without id and outputs, as an engine does before the first update.
     Exceptions of the program are raised unchanged; RegistrationFailed comes from the backend.
     """
@@ -195,8 +200,9 @@ def record(
     pulumi_settings.ROOT.set(cast(Any, monitor))
     pulumi_mocks.set_mocks(monitor.mocks, PROJECT, stack, preview, logging.getLogger("serveml.program"), monitor)
     pulumi_settings.ROOT.set(None)
-    pulumi_settings.SETTINGS.rpc_manager.clear()
-    pulumi_settings.SETTINGS.outputs.clear()
+    settings = cast(Any, pulumi_settings.SETTINGS)
+    settings.rpc_manager.clear()
+    settings.outputs.clear()
     pulumi.runtime.set_all_config(dict(config or {}), [])
 
     def body() -> None:
@@ -208,13 +214,14 @@ def record(
         loop.close()
         asyncio.set_event_loop(None)
     nodes = tuple(_with_outputs(node, monitor.registered_outputs) for node in monitor.nodes)
-    exports = next((value for urn, value in monitor.registered_outputs.items() if "pulumi:pulumi:Stack" in urn), {})
+    exports = dict[str, Any]()
+    for urn, outputs in monitor.registered_outputs.items():
+        if "::pulumi:pulumi:Stack::" in urn:
+            exports.update(outputs)
     return Graph(stack, nodes, tuple(monitor.invokes), exports)
 
 
 def _with_outputs(node: Node, registered: Mapping[str, Mapping[str, Any]]) -> Node:
     if node.custom or node.urn not in registered:
         return node
-    from dataclasses import replace
-
     return replace(node, registered_outputs=registered[node.urn])

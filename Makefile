@@ -1,0 +1,63 @@
+# Every target sets up what it needs: a virtual environment from the locked, hashed requirements, with uv.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+READY := $(VENV)/.ready
+SOURCES := infra components stacks serving localcloud ops contract tests
+
+UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/.uv/bin/uv)
+
+.PHONY: help demo test lint format plan reference lock up clean
+
+help: ## Show the targets.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(READY): requirements/platform.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed, {sys.version.split()[0]} was found: run make PYTHON=/path/to/python3.11")'
+	@if ! command -v uv >/dev/null 2>&1 && ! [ -x $(VENV)/.uv/bin/uv ]; then \
+		echo "uv was not found: installing it into $(VENV)/.uv"; \
+		$(PYTHON) -m venv $(VENV)/.uv && $(VENV)/.uv/bin/pip install --quiet --require-hashes --requirement requirements/uv.txt; \
+	fi
+	@[ -x $(BIN)/python ] || $(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/platform.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## Provision the local stack, publish and serve a model, print predictions (KEEP=1 to leave it running).
+	@$(BIN)/serveml local demo $(if $(KEEP),--keep)
+
+test: $(READY) ## Run all tests that need no account.
+	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: $(READY) ## Format check, lint, strict types, and YAML lint.
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/pyright
+	@$(BIN)/yamllint --strict Pulumi.yaml Pulumi.*.yaml
+
+format: $(READY) ## Format the sources.
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+plan: $(READY) ## Write every stack's resource graph to tests/golden (CHECK=1 only compares).
+	@$(BIN)/python -m localcloud.plan $(if $(CHECK),--check)
+
+reference: $(READY) ## Generate the settings table and the schema of the stack files.
+	@$(BIN)/python -m stacks.reference
+
+lock: ## Resolve the locked requirements anew.
+	uv pip compile --quiet --upgrade --extra serving --extra local --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements/platform.txt pyproject.toml
+	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --output-file requirements/serving.txt serving/requirements.in
+	echo uv | uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements/uv.txt -
+
+up: $(READY) ## pulumi up for STACK=dev|staging|prod|local, with a Pulumi CLI.
+	@command -v pulumi >/dev/null || { echo "the Pulumi CLI was not found: install it (https://www.pulumi.com/docs/install/) or run make demo, which needs none"; exit 1; }
+	@[ -n "$(STACK)" ] || { echo "no stack was named: run make up STACK=dev (or staging, prod, local)"; exit 1; }
+	@pulumi up --stack "$(STACK)"
+
+clean: ## Remove what the targets made.
+	@rm -rf $(VENV) .local .pytest_cache .ruff_cache .hypothesis *.egg-info
