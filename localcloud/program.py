@@ -23,7 +23,7 @@ EXAMPLE_OVERRIDES = {"serveml:image": EXAMPLE_IMAGE}
 
 
 def stack_config(stack: str, root: Path = ROOT) -> dict[str, str]:
-    """What an engine hands the program: the `config` of Pulumi.<stack>.yaml, objects as JSON; empty without the file."""
+    """What an engine hands the program: `config` of Pulumi.<stack>.yaml, objects as JSON; empty without the file."""
     path = root / f"Pulumi.{stack}.yaml"
     if not path.exists():
         return {}

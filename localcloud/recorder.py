@@ -148,7 +148,7 @@ def _is_secret(value: Any) -> bool:
 
 
 def _map(value: Any, secret: Callable[[Any], Any]) -> Any:
-    """A copy with secrets replaced by what `secret` makes of them; whole floats become int (the wire has floats only)."""
+    """A copy with secrets replaced by what `secret` makes of them, and whole floats as int (the wire has no int)."""
     if _is_secret(value):
         return secret(value["value"])
     if isinstance(value, dict):

@@ -28,7 +28,7 @@ class Settings(Section):
 
     environment: Environment
     """Which environment this stack is: its defaults, its limits, and the middle part of every name."""
-    domain: Annotated[str, Field(pattern=rf"^{_LABEL}(?:\.{_LABEL})+$", max_length=200)]
+    domain: Annotated[str, Field(pattern=rf"^{_LABEL}(?:\.{_LABEL})+$", max_length=64)]
     """Public domain name of the API, such as ml.example.com."""
     residency: Residency = Residency.US
     """Which pair of regions may hold data."""

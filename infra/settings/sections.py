@@ -66,8 +66,9 @@ class Cluster(Section):
     """IAM roles or users that administer the cluster; include the identity that runs Pulumi."""
     log_retention_days: LogRetentionDays = 90
     """How long control-plane logs are kept."""
-    addon_versions: dict[str, str] = {}
-    """Managed add-ons beyond what Auto Mode brings, each pinned: name to version."""
+    addon_versions: dict[str, str] = {"metrics-server": "v0.8.1-eksbuild.5"}
+    """Managed add-ons beyond what Auto Mode brings, each pinned: name to version. Autoscaling needs the metrics server;
+    `aws eks describe-addon-versions --kubernetes-version 1.34` lists what there is."""
     node_pools: NodePools = NodePools()
     """Pools of worker nodes."""
     manifests_directory: str | None = None

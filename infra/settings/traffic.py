@@ -24,8 +24,9 @@ class Ingress(Section):
     """How long the load balancer keeps an idle connection."""
     canary_weight: int = Field(default=0, ge=0, le=100)
     """Share of requests, in percent, that the canary image gets; it needs `workload.canary_image`."""
-    rate_limit_per_5_minutes: int = Field(default=2000, ge=10)
-    """Requests that one client address may send in 5 minutes, counted at the load balancer by the forwarded address."""
+    rate_limit_per_5_minutes: int = Field(default=10_000, ge=10)
+    """Requests that one forwarded address may send in 5 minutes through the load balancer. Above the edge's own limit,
+    for a caller can write any address into the header and would otherwise lock another one out."""
     client_cidrs: tuple[IPvAnyNetwork, ...] = ()
     """Address ranges that may reach the load balancer directly, for an environment without an edge."""
 
@@ -107,6 +108,8 @@ class Workload(Section):
     """Memory that a pod is promised."""
     memory_limit_mib: int = Field(default=2048, ge=64)
     """Memory that a pod may use."""
+    await_rollout: bool = True
+    """Whether an update waits until pods are ready; none can be before a first model is in the bucket."""
     min_available: int = Field(default=2, ge=0)
     """Pods that stay up through voluntary disruptions."""
     drain_seconds: int = Field(default=20, ge=0, le=600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def main(
     planned = _plan_all(stack or list(STACKS), errors)
     failures = {name: text for name, text in planned.items() if isinstance(text, str)}
     for text in failures.values():
-        errors.print(text, style="red", markup=False)
+        errors.print(text, style="red", markup=False, soft_wrap=True)
     if failures:
         raise typer.Exit(1)
     texts = {name: made for name, made in planned.items() if not isinstance(made, str)}
@@ -73,18 +74,18 @@ def main(
         raise typer.Exit(1)
 
 
-def _plan_all(stacks: list[str], console: Console) -> dict[str, dict[str, str] | str]:
+def _plan_all(names: list[str], console: Console) -> dict[str, dict[str, str] | str]:
     # The providers' SDKs take seconds to import: load them once, then fork a worker for each stack.
-    import stacks.platform
+    importlib.import_module("stacks.platform")
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (
         ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool,
         Progress(*columns, console=console, transient=True) as progress,
     ):
-        task = progress.add_task(f"planning {', '.join(stacks)}", total=len(stacks))
+        task = progress.add_task(f"planning {', '.join(names)}", total=len(names))
         done: dict[str, dict[str, str] | str] = {}
-        for name, made in pool.map(_plan_files, stacks):
+        for name, made in pool.map(_plan_files, names):
             done[name] = made
             progress.advance(task)
         return done
@@ -128,9 +129,16 @@ def _show(console: Console, stack: str, made: dict[str, str], changes: list[Chan
     summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no difference"
     console.print(f"[bold]{stack}[/bold]: {total}; {summary}", highlight=False)
     for change in changes:
-        console.print(f"  {_SIGN[change.kind]} {change.kind}: {change.key}", style=_STYLE[change.kind], markup=False)
+        console.print(
+            f"  {_SIGN[change.kind]} {change.kind}: {change.key}",
+            style=_STYLE[change.kind],
+            markup=False,
+            soft_wrap=True,
+        )
         for field in change.fields:
-            console.print(f"      {field.path}: {_short(field.before)} -> {_short(field.after)}", markup=False)
+            console.print(
+                f"      {field.path}: {_short(field.before)} -> {_short(field.after)}", markup=False, soft_wrap=True
+            )
 
 
 def _short(value: Any, limit: int = 160) -> str:

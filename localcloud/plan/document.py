@@ -20,9 +20,7 @@ Resource = dict[str, Any]
 
 def resources(graph: Graph) -> dict[str, Resource]:
     """Every resource but Kubernetes objects by its URN without stack and project, sorted: type, options, inputs."""
-    return {
-        key: entry for key, entry in sorted((_key(node), _resource(node)) for node in graph if not node.is_kubernetes)
-    }
+    return dict(sorted((_key(node), _resource(node)) for node in graph if not node.is_kubernetes))
 
 
 def manifests(graph: Graph) -> dict[str, Resource]:
@@ -93,7 +91,7 @@ def _manifest(node: Node) -> Resource:
 
 
 def _decoded(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs with JSON text (policies) as structure, so that a changed statement shows as that and not as a long line."""
+    """Inputs with JSON text (policies) as structure, so that a changed statement shows as that, not as a long line."""
     return {key: _decode(value) for key, value in inputs.items()}
 
 

@@ -1,0 +1,1 @@
+"""What an environment may cost a month, and who hears of it before it costs more."""

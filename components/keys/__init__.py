@@ -1,0 +1,1 @@
+"""The customer-managed encryption keys of one region."""

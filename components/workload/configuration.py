@@ -1,0 +1,90 @@
+"""What the serving container reads from its environment: the ConfigMap, and the checksum that rolls the pods."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.workload import labels
+from components.workload.errors import InvalidWorkload
+from components.workload.labels import Manifest
+from contract import objects, service
+
+CONFIG_MAP = labels.APPLICATION
+
+CHECKSUM_ANNOTATION = "serveml/configuration-sha256"
+"""On the pods' template: they read the ConfigMap at their start alone, so a change of content has to roll them."""
+
+LATEST_VERSION = "latest"
+"""Follow the highest released version of the model in the bucket."""
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+# The AWS SDK for Python reads its region from this variable and from no other (boto3 guide, "Configuration").
+_SDK_REGION = "AWS_DEFAULT_REGION"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """How the container serves. `model_version` is `latest`, or a semantic version to pin."""
+
+    environment: str
+    log_level: str
+    models_bucket: pulumi.Input[str]
+    model_name: str
+    model_version: str
+    max_body_bytes: int
+    drain_seconds: int
+    refresh_seconds: int
+
+    def __post_init__(self) -> None:
+        objects.check_model_name(self.model_name)
+        if self.model_version != LATEST_VERSION:
+            objects.Version.parse(self.model_version)
+        if self.log_level not in LOG_LEVELS:
+            raise InvalidWorkload(f"log level {self.log_level!r} is not known: use one of {', '.join(LOG_LEVELS)}")
+        bounds = (
+            ("max_body_bytes", self.max_body_bytes, 1),
+            ("drain_seconds", self.drain_seconds, 0),
+            ("refresh_seconds", self.refresh_seconds, 1),
+        )
+        for what, value, least in bounds:
+            if value < least:
+                raise InvalidWorkload(f"{what} is {value}: give a whole number, {least} or more")
+
+
+def environment(settings: ServerSettings, region: str) -> dict[str, pulumi.Input[str]]:
+    """The container's environment variables, by the names of the contract."""
+    return {
+        service.ENV_ENVIRONMENT: settings.environment,
+        service.ENV_LOG_LEVEL: settings.log_level,
+        service.ENV_MODELS_BUCKET: settings.models_bucket,
+        service.ENV_MODEL_NAME: settings.model_name,
+        service.ENV_MODEL_VERSION: settings.model_version,
+        service.ENV_HTTP_PORT: str(service.HTTP_PORT),
+        service.ENV_PROBE_PORT: str(service.PROBE_PORT),
+        service.ENV_MAX_BODY_BYTES: str(settings.max_body_bytes),
+        service.ENV_DRAIN_SECONDS: str(settings.drain_seconds),
+        service.ENV_REFRESH_SECONDS: str(settings.refresh_seconds),
+        service.ENV_CACHE_DIR: service.CACHE_DIR,
+        _SDK_REGION: region,
+    }
+
+
+def checksum(variables: Mapping[str, str]) -> str:
+    """A digest of the variables, the same for the same content in any order."""
+    return hashlib.sha256(json.dumps(dict(variables), sort_keys=True).encode()).hexdigest()
+
+
+def config_map(variables: Mapping[str, pulumi.Input[str]]) -> Manifest:
+    """The ConfigMap that the pods of both tracks read at their start."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": labels.metadata(CONFIG_MAP),
+        "data": dict(variables),
+    }

@@ -1,0 +1,151 @@
+"""A moto server in a process of its own: an AWS account in memory, on a port of the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+HOST = "127.0.0.1"
+READY_SECONDS = 30.0
+STOP_SECONDS = 5.0
+
+# Time between looks at a server that is starting. Its first answer takes a second or two.
+_LOOK_SECONDS = 0.05
+
+SETTINGS = {
+    # The program attaches AWS-managed policies, which moto knows only when asked.
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    # Nothing here starts an instance, and the image list is megabytes for every region.
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    "MOTO_ACM_VALIDATION_WAIT": "0",
+}
+
+
+class ServerFailed(RuntimeError):
+    """The server did not come up; the message says what it printed last."""
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class MotoServer:
+    """`with MotoServer() as server:` starts a server and stops it; `server.endpoint` is its URL.
+
+    A port is chosen unless one is given. Only the child process started here is ever ended.
+    """
+
+    def __init__(self, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def start(self) -> MotoServer:
+        """Start the process and return once it answers; ServerFailed after READY_SECONDS or if it ends."""
+        if self._answers():
+            raise ServerFailed(f"something answers on {self.endpoint} already: choose another port, or stop it")
+        command = [sys.executable, "-m", __spec__.name, str(self.port)]
+        self._process = subprocess.Popen(
+            command,
+            cwd=Path(__file__).resolve().parents[1],
+            env={**os.environ, **SETTINGS},
+            # Open for as long as this process lives; the child ends at its end.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # A terminal's Ctrl-C goes to the whole group: the server outlives it until it is stopped in order.
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None:
+                raise ServerFailed(
+                    f"the moto server on port {self.port} ended with status {self._process.returncode}: "
+                    f"run `{' '.join(command[1:])}` to see why, and check that moto[server] is installed"
+                )
+            if time.monotonic() > deadline:
+                self.stop()
+                raise ServerFailed(f"the moto server on port {self.port} did not answer within {READY_SECONDS:.0f} s")
+            time.sleep(_LOOK_SECONDS)
+        return self
+
+    def reset(self) -> None:
+        """Forget every resource in every region."""
+        request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")
+        with urllib.request.urlopen(request, timeout=READY_SECONDS) as answer:
+            answer.read()
+
+    def stop(self) -> None:
+        """End the child: politely, then by force. Without one, nothing happens."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/moto-api/data.json", timeout=READY_SECONDS) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def __enter__(self) -> MotoServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+# Slow to load, and asked for first by nearly every run: EC2 reads the instance types, IAM the managed policies.
+_SLOW_SERVICES = ("ec2", "iam", "s3", "kms", "dynamodb")
+
+
+def serve(port: int) -> None:
+    """The child's whole life: answer on `port` until terminated, or until the process that started it is gone."""
+    from moto.server import main
+
+    for task in (_end_with_parent, _load_slow_services):
+        threading.Thread(target=task, daemon=True).start()
+    main(["-H", HOST, "-p", str(port)])
+
+
+def _end_with_parent() -> None:
+    with contextlib.suppress(OSError):
+        sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def _load_slow_services() -> None:
+    """Load while the program that will ask still loads itself."""
+    from moto.backends import get_backend
+
+    for service in _SLOW_SERVICES:
+        get_backend(service)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

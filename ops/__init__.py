@@ -1,0 +1,1 @@
+"""The operators' commands, on boto3: what people and CI do to a running platform."""

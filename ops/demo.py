@@ -1,0 +1,196 @@
+"""The demonstration: a real model published into the provisioned bucket, served, and its answers checked."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnxruntime
+from rich.console import Console
+from rich.table import Table
+
+from contract import service
+from contract.objects import Version
+from localcloud.coverage import Coverage, coverage_of
+from localcloud.pod import Pod, serving_pod
+from localcloud.world import LocalWorld
+from ops import demo_model
+from ops.demo_model import DemoModel
+from ops.models import PublishedModel, publish
+
+VERSION = Version(1, 0, 0)
+ROWS_SHOWN = 8
+ROWS_A_REQUEST = 32
+
+
+class Mismatch(Exception):
+    """The server answered something other than onnxruntime does on the same rows."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One row's answer by the server and by onnxruntime itself: the class, and the probability of class 1."""
+
+    served_class: int
+    served_probability: float
+    own_class: int
+    own_probability: float
+
+    @property
+    def equal(self) -> bool:
+        # Bit for bit: JSON carries enough digits to give a float32 back exactly.
+        return self.served_class == self.own_class and np.float32(self.served_probability) == np.float32(
+            self.own_probability
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the demonstration saw."""
+
+    published: PublishedModel
+    accuracy: float
+    served_version: str
+    predictions: list[Prediction]
+    seconds_to_serve: float
+    coverage: Coverage
+    kubernetes: Counter[str]
+    links: dict[str, str]
+
+    def as_json(self) -> str:
+        return json.dumps(
+            {
+                "model": {
+                    "name": self.published.name,
+                    "version": str(self.published.version),
+                    "accuracy": self.accuracy,
+                },
+                "object": f"s3://{self.published.bucket}/{self.published.prefix}",
+                "served_version": self.served_version,
+                "predictions": len(self.predictions),
+                "equal": sum(prediction.equal for prediction in self.predictions),
+                "aws": json.loads(self.coverage.as_json()),
+                "kubernetes": dict(sorted(self.kubernetes.items())),
+                "links": self.links,
+            },
+            indent=2,
+        )
+
+
+def serve_and_compare(world: LocalWorld, progress: Console, wait: Callable[[], None] | None = None) -> Result:
+    """Train, publish, serve, predict and compare; Mismatch if one answer differs. `wait` runs while all is up."""
+    with progress.status("training a model and publishing it"):
+        model = demo_model.train(VERSION)
+        published = _publish(world, model)
+    with progress.status("starting the server"):
+        began = time.monotonic()
+        with serving_pod(world, model.metadata.name) as pod:
+            seconds = time.monotonic() - began
+            result = _compare(world, pod, model, published, seconds)
+            wrong = [index for index, prediction in enumerate(result.predictions) if not prediction.equal]
+            if wrong:
+                raise Mismatch(f"{len(wrong)} of {len(result.predictions)} predictions differ, first at row {wrong[0]}")
+            if wait is not None:
+                for name, link in result.links.items():
+                    progress.print(f"{name}: {link}", highlight=False)
+                wait()
+    return result
+
+
+def _publish(world: LocalWorld, model: DemoModel) -> PublishedModel:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(model.onnx)
+        return publish(world.s3(), world.models_bucket, model.metadata.name, VERSION, path, model.metadata)
+
+
+def _compare(world: LocalWorld, pod: Pod, model: DemoModel, published: PublishedModel, seconds: float) -> Result:
+    labels, probabilities, version = _served(pod, model.holdout_rows)
+    own_labels, own_probabilities = _own(model)
+    predictions = [
+        Prediction(*values) for values in zip(labels, probabilities, own_labels, own_probabilities, strict=True)
+    ]
+    return Result(
+        published=published,
+        accuracy=model.accuracy,
+        served_version=version,
+        predictions=predictions,
+        seconds_to_serve=seconds,
+        coverage=coverage_of(world.graph),
+        kubernetes=Counter(node.type.rsplit(":", 1)[-1] for node in world.graph if node.is_kubernetes),
+        links={
+            "predictions": f"{pod.url}{service.PREDICT_PATH}",
+            "health": f"{pod.probe_url}{service.HEALTH_PATH}",
+            "metrics": f"{pod.probe_url}{service.METRICS_PATH}",
+            "AWS account": f"{world.endpoint}/moto-api/",
+        },
+    )
+
+
+def _served(pod: Pod, rows: list[list[float]]) -> tuple[list[int], list[float], str]:
+    labels: list[int] = []
+    probabilities: list[float] = []
+    version = ""
+    for start in range(0, len(rows), ROWS_A_REQUEST):
+        answer = _predict(pod.url, rows[start : start + ROWS_A_REQUEST])
+        version = answer["model_version"]
+        labels += answer["outputs"]["label"]
+        probabilities += [pair[1] for pair in answer["outputs"]["probabilities"]]
+    return labels, probabilities, version
+
+
+def _predict(url: str, rows: list[list[float]]) -> dict[str, Any]:
+    request = urllib.request.Request(
+        url + service.PREDICT_PATH,
+        data=json.dumps({"instances": rows}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return cast(dict[str, Any], json.load(answer))
+
+
+def _own(model: DemoModel) -> tuple[list[int], list[float]]:
+    session = cast(Any, onnxruntime).InferenceSession(model.onnx, providers=["CPUExecutionProvider"])
+    rows = np.asarray(model.holdout_rows, dtype=np.float32)
+    labels, probabilities = session.run(["label", "probabilities"], {demo_model.INPUT: rows})
+    return labels.tolist(), probabilities[:, 1].tolist()
+
+
+def show(result: Result, console: Console) -> None:
+    """The result as tables: what was provisioned, and the predictions beside onnxruntime's own."""
+    console.print(result.coverage.as_table())
+    objects = Table(title="Kubernetes objects, recorded as manifests")
+    objects.add_column("kind")
+    objects.add_column("count", justify="right")
+    for kind, count in sorted(result.kubernetes.items()):
+        objects.add_row(kind, str(count))
+    console.print(objects)
+    published = result.published
+    console.print(
+        f"published s3://{published.bucket}/{published.prefix} (accuracy {result.accuracy:.3f} on held-out rows), "
+        f"served as version {result.served_version} {result.seconds_to_serve:.1f} s after the server's start",
+        highlight=False,
+    )
+    table = Table(title="Predictions by the server, beside onnxruntime's own on the same rows")
+    for column in ("row", "class", "probability", "onnxruntime", "probability", "equal"):
+        table.add_column(column, justify="right")
+    for index, prediction in enumerate(result.predictions[:ROWS_SHOWN]):
+        table.add_row(
+            str(index),
+            str(prediction.served_class),
+            f"{prediction.served_probability:.6f}",
+            str(prediction.own_class),
+            f"{prediction.own_probability:.6f}",
+            "yes" if prediction.equal else "no",
+        )
+    console.print(table)
+    equal = sum(prediction.equal for prediction in result.predictions)
+    console.print(f"{equal} of {len(result.predictions)} predictions equal onnxruntime's own", style="bold green")

@@ -1,0 +1,104 @@
+"""`serveml local`: the platform on this machine, its AWS account in a moto server."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated, NoReturn
+
+import pulumi
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from localcloud.moto_server import MotoServer, ServerFailed
+from localcloud.pod import PodFailed
+from localcloud.recorder import RegistrationFailed
+from localcloud.world import LocalWorld, local_world
+from ops import demo as demonstration
+from ops.models import PublishRefused
+
+LOCAL_STACK_PORT = 5055
+"""Where Pulumi.local.yaml looks for the account."""
+
+app = typer.Typer(no_args_is_help=True, help="The platform on this machine, without an AWS account.")
+console, errors = Console(), Console(stderr=True)
+
+_FAILURES = (ServerFailed, RegistrationFailed, PodFailed, PublishRefused, pulumi.RunError, demonstration.Mismatch)
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Provision the local stack, publish a model, serve it, and compare its predictions with onnxruntime's own."""
+    with _failures_shown(), applied_world() as world:
+        result = demonstration.serve_and_compare(world, errors, wait=_wait_for_interrupt if keep else None)
+        if as_json:
+            print(result.as_json())
+        else:
+            demonstration.show(result, console)
+
+
+@app.command()
+def up() -> None:
+    """Provision the local stack and leave the account running until Ctrl-C."""
+    with _failures_shown(), applied_world() as world:
+        for name, value in world.environment().items():
+            console.print(f"export {name}={value}", highlight=False)
+        _wait_for_interrupt()
+
+
+@app.command()
+def moto(
+    port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = LOCAL_STACK_PORT,
+) -> None:
+    """Run an empty AWS account for `pulumi up --stack local`, until Ctrl-C."""
+    with _failures_shown(), MotoServer(port) as server:
+        console.print(f"an empty AWS account answers on {server.endpoint}", highlight=False)
+        _wait_for_interrupt()
+
+
+@contextmanager
+def applied_world() -> Generator[LocalWorld]:
+    """The local stack, with a line of progress while it is applied."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as progress:
+        task = progress.add_task("starting an AWS account on this machine")
+        lock, made = threading.Lock(), 0
+
+        def count(_: object) -> None:
+            nonlocal made
+            with lock:
+                made += 1
+                progress.update(task, description=f"applying the local stack: {made} resources")
+
+        world = local_world(on_created=count)
+        applied = world.__enter__()
+    try:
+        yield applied
+    finally:
+        world.__exit__(None, None, None)
+
+
+@contextmanager
+def _failures_shown() -> Generator[None]:
+    try:
+        yield
+    except _FAILURES as failure:
+        _fail(str(failure))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _fail(message: str) -> NoReturn:
+    errors.print(message, style="red", markup=False, highlight=False)
+    raise typer.Exit(1)
+
+
+def _wait_for_interrupt() -> None:
+    errors.print("running; Ctrl-C takes it all down")
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})

@@ -1,0 +1,257 @@
+"""The whole platform: every region's data, what joins the regions, what serves in each, and the edge before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pulumi
+
+from components.base import Place
+from components.cost.budget import Budget, BudgetArgs
+from components.edge.behaviours import PriceClass, StaticTtl
+from components.edge.edge import Edge, EdgeArgs
+from components.failover.failover import Failover, FailoverArgs
+from components.failover.targets import FailoverTarget
+from components.failover.zone import Zone, ZoneArgs
+from components.ingress.certificate import ValidatedCertificate, ValidatedCertificateArgs
+from components.models.replication import Replication, ReplicationArgs
+from components.registry.table import Registry, RegistryArgs, RegistryReplica
+from contract import service
+from infra import regions
+from infra.regions import GLOBAL_REGION
+from infra.settings import Settings
+from stacks.account import account_id, region_facts
+from stacks.region import DataLayer, ServingLayer, build_data, build_serving, place_of, shared_place
+
+Exports = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Domains:
+    """The names under the settings' domain: the edge's, the origin's, and each region's own."""
+
+    public: str
+
+    @property
+    def origin(self) -> str:
+        return f"origin.{self.public}"
+
+    def regional(self, region: str) -> str:
+        return f"{regions.code(region)}.{self.origin}"
+
+
+def build(settings: Settings) -> Exports:
+    """Make everything the settings ask for; returns what the stack exports."""
+    account = account_id()
+    facts = {region: region_facts(region, settings.network.zones) for region in settings.regions}
+    data = {region: build_data(settings, region, account) for region in settings.regions}
+    shared = shared_place(settings)
+    registry = _join_data(settings, shared, account, data)
+    zone = Zone(
+        shared.names.of("zone"),
+        ZoneArgs(place=shared, domain_name=settings.domain, existing_zone_id=settings.hosted_zone_id),
+    )
+    domains = Domains(settings.domain)
+    certificates = _certificates(settings, shared, domains, zone)
+    serving = {
+        region: build_serving(settings, facts[region], account, data[region], certificates.regional.get(region))
+        for region in settings.regions
+    }
+    failover = _failover(settings, shared, account, domains, zone, serving)
+    edge = _edge(settings, shared, account, domains, zone, failover, data, certificates)
+    budget = Budget(
+        shared.names.of("budget"),
+        BudgetArgs(
+            place=shared,
+            account_id=account,
+            limit_usd=settings.budget.limit_usd,
+            actual_percent=settings.budget.actual_percent,
+            forecast_percent=settings.budget.forecast_percent,
+            emails=settings.budget.emails,
+            topic_key_arn=data[shared.region].keys.logs_key_arn,
+        ),
+    )
+    return _exports(settings, domains, data, serving, registry, zone, failover, edge, budget)
+
+
+def _join_data(settings: Settings, shared: Place, account: str, data: Mapping[str, DataLayer]) -> Registry:
+    primary, secondary = settings.pair.primary, settings.pair.secondary
+    replica = None
+    if settings.secondary_region:
+        replica = RegistryReplica(region=secondary, key_arn=data[secondary].keys.data_key_arn)
+        place = place_of(settings, primary)
+        Replication(
+            place.names.of("replication"),
+            ReplicationArgs(
+                place=place,
+                account_id=account,
+                source_bucket=data[primary].store.production_bucket,
+                source_bucket_arn=data[primary].store.production_bucket_arn,
+                source_key_arn=data[primary].keys.data_key_arn,
+                destination_bucket_arn=data[secondary].store.production_bucket_arn,
+                destination_key_arn=data[secondary].keys.data_key_arn,
+                destination_region=secondary,
+            ),
+        )
+    return Registry(
+        shared.names.of("registry"),
+        RegistryArgs(
+            place=shared,
+            table_name=shared.names.of("deployments"),
+            key_arn=data[primary].keys.data_key_arn,
+            replica=replica,
+            deletion_protection=settings.protect,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Issued certificates: by region for the load balancers, and the edge's. Empty where TLS is off."""
+
+    regional: Mapping[str, pulumi.Output[str]]
+    edge: pulumi.Output[str] | None
+
+
+def _certificates(settings: Settings, shared: Place, domains: Domains, zone: Zone) -> Certificates:
+    """Each region's certificate covers the public name, which callers' requests carry, the origin's and its own.
+
+    The primary region's publishes the records that prove the names they share.
+    """
+    if not settings.tls:
+        return Certificates({}, None)
+    common = [domains.public, domains.origin]
+
+    def certificate(place: Place, what: str, names: list[str], proven_elsewhere: list[str]) -> pulumi.Output[str]:
+        args = ValidatedCertificateArgs(
+            place=place,
+            domain_name=names[0],
+            alternative_names=names[1:],
+            zone_id=zone.zone_id,
+            proven_elsewhere=proven_elsewhere,
+        )
+        return ValidatedCertificate(place.names.of(what), args).certificate_arn
+
+    regional = {
+        region: certificate(
+            place_of(settings, region),
+            "certificate",
+            [*common, domains.regional(region)],
+            proven_elsewhere=[] if region == settings.pair.primary else common,
+        )
+        for region in settings.regions
+    }
+    if not settings.edge.enabled:
+        return Certificates(regional, None)
+    at_the_edge = replace(shared, region=GLOBAL_REGION)
+    return Certificates(regional, certificate(at_the_edge, "edge-certificate", [domains.public], common))
+
+
+def _failover(
+    settings: Settings,
+    shared: Place,
+    account: str,
+    domains: Domains,
+    zone: Zone,
+    serving: Mapping[str, ServingLayer],
+) -> Failover:
+    weights = {
+        settings.pair.primary: settings.failover.primary_weight,
+        settings.pair.secondary: settings.failover.secondary_weight,
+    }
+    return Failover(
+        shared.names.of("failover"),
+        FailoverArgs(
+            place=shared,
+            account_id=account,
+            zone_id=zone.zone_id,
+            origin_domain=domains.origin,
+            targets=[
+                FailoverTarget(
+                    region=region,
+                    load_balancer_dns_name=layer.ingress.dns_name,
+                    load_balancer_zone_id=layer.ingress.zone_id,
+                    weight=weights[region],
+                    regional_domain=domains.regional(region),
+                )
+                for region, layer in serving.items()
+            ],
+            tls=settings.tls,
+            health_path=service.HEALTH_PATH,
+            check_interval_seconds=settings.failover.health_interval_seconds,
+            failure_threshold=settings.failover.failure_threshold,
+            key_deletion_window_days=settings.storage.key_deletion_window_days,
+        ),
+    )
+
+
+def _edge(
+    settings: Settings,
+    shared: Place,
+    account: str,
+    domains: Domains,
+    zone: Zone,
+    failover: Failover,
+    data: Mapping[str, DataLayer],
+    certificates: Certificates,
+) -> Edge | None:
+    if not settings.edge.enabled:
+        return None
+    wanted = settings.edge
+    return Edge(
+        shared.names.of("edge"),
+        EdgeArgs(
+            place=shared,
+            account_id=account,
+            domain_name=domains.public,
+            zone_id=zone.zone_id,
+            origin_domain=failover.origin_domain,
+            certificate_arn=certificates.edge,
+            access_log_bucket=data[shared.region].store.access_log_bucket,
+            waf_log_retention_days=wanted.waf_log_retention_days,
+            max_body_bytes=settings.workload.max_body_bytes,
+            force_destroy=settings.storage.force_destroy,
+            rate_limit_per_5_minutes=wanted.rate_limit_per_5_minutes,
+            static_ttl=StaticTtl(
+                min_seconds=wanted.static_min_ttl_seconds,
+                default_seconds=wanted.static_default_ttl_seconds,
+                max_seconds=wanted.static_max_ttl_seconds,
+            ),
+            price_class=PriceClass(wanted.price_class),
+            key_deletion_window_days=settings.storage.key_deletion_window_days,
+        ),
+    )
+
+
+def _exports(
+    settings: Settings,
+    domains: Domains,
+    data: Mapping[str, DataLayer],
+    serving: Mapping[str, ServingLayer],
+    registry: Registry,
+    zone: Zone,
+    failover: Failover,
+    edge: Edge | None,
+    budget: Budget,
+) -> Exports:
+    scheme = "https" if settings.tls else "http"
+    return {
+        "url": f"{scheme}://{domains.public if edge else domains.origin}",
+        "regions": list(settings.regions),
+        "models_buckets": {region: layer.store.production_bucket for region, layer in data.items()},
+        "staging_buckets": {region: layer.store.staging_bucket for region, layer in data.items()},
+        "deployments_table": registry.table_name,
+        "image_repositories": {region: layer.images.repository_url for region, layer in data.items()},
+        "clusters": {region: layer.cluster.cluster_name for region, layer in serving.items()},
+        "load_balancers": {region: layer.ingress.dns_name for region, layer in serving.items()},
+        "name_servers": zone.name_servers,
+        "hosted_zone_id": zone.zone_id,
+        "origin_domain": failover.origin_domain,
+        "health_checks": failover.health_check_ids,
+        "alarm_topic": failover.topic_arn,
+        "budget_topic": budget.topic_arn,
+        "distribution_id": edge.distribution_id if edge else None,
+        "static_bucket": edge.static_bucket if edge else None,
+    }

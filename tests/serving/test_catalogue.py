@@ -1,0 +1,216 @@
+"""Which version is served, decided against buckets in all the states that publishing and accidents leave them in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract import checksums, metadata
+from contract.metadata import Sample
+from contract.objects import CHECKSUMS_FILE, METADATA_FILE, MODEL_FILE, Version, version_prefix
+from ops.demo_model import INPUT, NAME, DemoModel
+from serving.catalogue import Catalogue
+from serving.metrics import Metrics
+from serving.predictor import Predictor
+from serving.store import Files, Store
+from tests.serving.conftest import Publish
+
+NewCatalogue = Callable[..., Catalogue]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def catalogue(s3: Any, own_bucket: str, cache: Path) -> NewCatalogue:
+    def make(pinned: Version | None = None, metrics: Metrics | None = None) -> Catalogue:
+        def open_version(files: Files) -> Predictor:
+            return Predictor.load(files.metadata, files.model, threads=1, max_rows=10)
+
+        return Catalogue(Store(s3, own_bucket, NAME, cache), open_version, metrics or Metrics(), pinned=pinned)
+
+    return make
+
+
+@pytest.fixture
+def put(s3: Any, own_bucket: str) -> Callable[..., None]:
+    """Writes a version's objects as they are given, whatever they are; those that are None are left out."""
+
+    def run(model: DemoModel, version: str, /, **changed: bytes | None) -> None:
+        described = replace(model.metadata, version=Version.parse(version))
+        files: dict[str, bytes | None] = {"model": model.onnx, "metadata": metadata.render(described)}
+        files |= {part: data for part, data in changed.items() if part != "checksums"}
+        names = {"model": MODEL_FILE, "metadata": METADATA_FILE, "checksums": CHECKSUMS_FILE}
+        digests = {names[part]: digest(data) for part, data in files.items() if data is not None}
+        files["checksums"] = changed.get("checksums", checksums.render(digests))
+        for part, data in files.items():
+            if data is not None:
+                key = f"{version_prefix(NAME, Version.parse(version))}{names[part]}"
+                s3.put_object(Bucket=own_bucket, Key=key, Body=data)
+
+    return run
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def version_after_refresh(catalogue: Catalogue) -> str | None:
+    catalogue.refresh()
+    return catalogue.current.version if catalogue.current else None
+
+
+def test_the_highest_release_is_served_by_number_and_not_by_spelling(
+    catalogue: NewCatalogue, put: Callable[..., None], first: DemoModel
+) -> None:
+    for version in ("1.9.0", "1.10.0", "2.0.0-rc.1"):
+        put(first, version)
+    assert version_after_refresh(catalogue()) == "1.10.0"
+    assert version_after_refresh(catalogue(pinned=Version.parse("2.0.0-rc.1"))) == "2.0.0-rc.1"
+
+
+def test_a_version_without_checksums_is_not_there_yet(
+    catalogue: NewCatalogue, put: Callable[..., None], first: DemoModel
+) -> None:
+    put(first, "1.0.0")
+    put(first, "2.0.0", checksums=None)
+    assert version_after_refresh(catalogue()) == "1.0.0"
+
+
+def corruptions(model: DemoModel) -> dict[str, dict[str, bytes | None]]:
+    sample = model.metadata.sample
+    assert sample is not None
+    wrong = replace(sample, outputs={**sample.outputs, "label": [9] * len(sample.outputs["label"])})
+    at_2 = replace(model.metadata, version=Version(2, 0, 0))
+    other_input = replace(at_2, inputs=(replace(at_2.inputs[0], name="rows"),), sample=None)
+    outside = {"algorithm": "sha256", "files": {"../../escaped": "0" * 64}}
+    good = {MODEL_FILE: digest(model.onnx), METADATA_FILE: digest(metadata.render(at_2))}
+    return {
+        "the model has other bytes than promised": {"checksums": checksums.render({**good, MODEL_FILE: "0" * 64})},
+        "a file is missing": {"model": None, "checksums": checksums.render(good)},
+        "the checksums are no JSON": {"checksums": b"sha256"},
+        "the checksums name a path": {"checksums": json.dumps(outside).encode()},
+        "the checksums leave out the model": {"checksums": checksums.render({METADATA_FILE: good[METADATA_FILE]})},
+        "the metadata is of another version": {"metadata": metadata.render(model.metadata)},
+        "the metadata lacks its fields": {"metadata": b"{}"},
+        "the model is no ONNX": {"model": b"\x80\x04pickle"},
+        "the model has other inputs than its metadata": {"metadata": metadata.render(other_input)},
+        "the model does not answer its sample": {"metadata": metadata.render(replace(at_2, sample=wrong))},
+        "the sample has rows of another width": {
+            "metadata": metadata.render(replace(at_2, sample=Sample(inputs={INPUT: [[1.0]]}, outputs=wrong.outputs)))
+        },
+    }
+
+
+REASONS = {
+    "the model has other bytes than promised": "model.onnx has the SHA-256",
+    "a file is missing": "model.onnx is missing",
+    "the checksums are no JSON": "checksums.json is not a JSON document",
+    "the checksums name a path": "not a plain name",
+    "the checksums leave out the model": "leaves out model.onnx",
+    "the metadata is of another version": "its metadata.json is that of breast-cancer 1.0.0",
+    "the metadata lacks its fields": "no 'schema_version'",
+    "the model is no ONNX": "ONNX Runtime does not open model.onnx",
+    "the model has other inputs than its metadata": "has the inputs ['features'], its metadata names ['rows']",
+    "the model does not answer its sample": "does not answer the sample",
+    "the sample has rows of another width": "does not fit the model's inputs",
+}
+
+
+@pytest.mark.parametrize("fault", REASONS)
+def test_a_spoilt_version_is_refused_once_and_the_server_stays_with_what_it_has(
+    fault: str,
+    catalogue: NewCatalogue,
+    put: Callable[..., None],
+    first: DemoModel,
+    cache: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = Metrics()
+    following = catalogue(metrics=metrics)
+    put(first, "1.0.0")
+    assert version_after_refresh(following) == "1.0.0"
+
+    put(first, "2.0.0", **corruptions(first)[fault])
+    with caplog.at_level(logging.ERROR, logger="serving"):
+        assert [version_after_refresh(following) for _ in range(3)] == ["1.0.0"] * 3
+    [refusal] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert REASONS[fault] in refusal
+    assert refusal.endswith("still serving 1.0.0")
+    assert metrics.page().count(b"model_errors_total{") == 1
+    assert [path.name for path in (cache / NAME).iterdir() if path.name.startswith("unfinished")] == []
+
+    put(first, "2.0.0")
+    assert version_after_refresh(following) == "2.0.0"
+
+
+def test_with_only_a_spoilt_version_nothing_is_served(
+    catalogue: NewCatalogue, put: Callable[..., None], first: DemoModel
+) -> None:
+    put(first, "1.0.0", model=b"")
+    assert version_after_refresh(catalogue()) is None
+
+
+def test_withdrawing_a_version_takes_the_server_back_to_the_one_before(
+    catalogue: NewCatalogue, put: Callable[..., None], s3: Any, own_bucket: str, first: DemoModel
+) -> None:
+    put(first, "1.0.0")
+    put(first, "2.0.0")
+    following = catalogue()
+    assert version_after_refresh(following) == "2.0.0"
+    s3.delete_object(Bucket=own_bucket, Key=f"{version_prefix(NAME, Version(2, 0, 0))}{CHECKSUMS_FILE}")
+    assert version_after_refresh(following) == "1.0.0"
+
+
+def test_a_bucket_that_does_not_answer_changes_nothing(
+    catalogue: NewCatalogue, upload: Publish, s3: Any, own_bucket: str, first: DemoModel
+) -> None:
+    upload(first)
+    following = catalogue()
+    assert version_after_refresh(following) == "1.0.0"
+    for found in s3.list_objects_v2(Bucket=own_bucket)["Contents"]:
+        s3.delete_object(Bucket=own_bucket, Key=found["Key"])
+    s3.delete_bucket(Bucket=own_bucket)
+    assert version_after_refresh(following) == "1.0.0"
+
+
+def test_what_was_tampered_with_on_disk_is_downloaded_again(
+    catalogue: NewCatalogue, upload: Publish, first: DemoModel, cache: Path
+) -> None:
+    upload(first)
+    assert version_after_refresh(catalogue()) == "1.0.0"
+    model = cache / NAME / "v1.0.0" / MODEL_FILE
+    model.write_bytes(b"tampered")
+    assert version_after_refresh(catalogue()) == "1.0.0"
+    assert model.read_bytes() == first.onnx
+
+
+def test_only_the_version_that_is_served_stays_on_disk(
+    catalogue: NewCatalogue, put: Callable[..., None], first: DemoModel, cache: Path
+) -> None:
+    following = catalogue()
+    for version in ("1.0.0", "2.0.0"):
+        put(first, version)
+        following.refresh()
+    assert [path.name for path in (cache / NAME).iterdir()] == ["v2.0.0"]
+
+
+def test_only_the_version_that_is_served_is_marked_in_the_metrics(
+    catalogue: NewCatalogue, put: Callable[..., None], first: DemoModel
+) -> None:
+    metrics = Metrics()
+    following = catalogue(metrics=metrics)
+    for version in ("1.0.0", "2.0.0"):
+        put(first, version)
+        following.refresh()
+    marks = [line for line in metrics.page().splitlines() if line.startswith(b"model_version{")]
+    assert marks == [b'model_version{name="breast-cancer",version="2.0.0"} 1.0']

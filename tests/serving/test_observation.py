@@ -1,0 +1,172 @@
+"""What a container tells about itself: metrics by their agreed names, and logs that hold nothing a client sent."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import socket
+from typing import Any, cast
+
+import pytest
+
+from contract.service import ENV_MODEL_NAME, ENV_MODELS_BUCKET, PREDICT_PATH
+from serving import log
+from serving.app import Application, Status, service_routes
+from serving.asgi import Message, Request, Response
+from serving.metrics import Metrics
+from serving.model import InferenceFailed
+from serving.settings import load
+from tests.serving.process import Container
+
+# Numbers and words that no other part of a log line could hold.
+MARKER = 918_273.645_5
+MARKER_WORD = "patient-zero"
+
+
+def test_no_line_of_the_log_holds_what_a_client_sent(served: Container) -> None:
+    row = [MARKER] * 30
+    assert served.predict({"instances": [row]}).status == 200
+    for bad in ([[*row, MARKER]], [[MARKER_WORD]], [[1e300 * MARKER]], MARKER_WORD):
+        assert served.predict({"instances": bad}).status == 400
+    assert served.predict({MARKER_WORD: 1}).status == 400
+    assert served.predict(f'{{"instances": [["{MARKER_WORD}'.encode()).status == 400
+    served.call("GET", f"/{MARKER_WORD}?email={MARKER_WORD}", headers={"X-Request-ID": f"{MARKER_WORD} {MARKER}"})
+    with socket.create_connection(("127.0.0.1", served.port)) as broken:
+        broken.sendall(f"{MARKER_WORD} {MARKER_WORD}\r\n\r\n".encode())
+        assert broken.makefile("rb").readline() == b"HTTP/1.1 400 Bad Request\r\n"
+    assert served.predict({"instances": [row]}, {"X-Request-ID": "the-last"}).status == 200
+
+    served.wait_for_line("the-last")
+    for line in served.lines:
+        assert MARKER_WORD not in line
+        assert "918273" not in line
+        assert "918_273" not in line
+
+
+def test_each_line_has_the_agreed_fields_and_ties_a_request_to_its_trace(served: Container) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"X-Request-ID": "traced", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    served.predict({"instances": [[1.0] * 30]}, headers)
+    line = json.loads(served.wait_for_line('"traced"'))
+    assert line.pop("duration_ms") > 0
+    assert line.pop("timestamp").endswith("+00:00")
+    assert line == {
+        "level": "info",
+        "service": "inference",
+        "pod": "pod-1",
+        "trace_id": trace,
+        "request_id": "traced",
+        "message": "POST /predict 200",
+        "model_version": "1.0.0",
+    }
+    fields = {
+        "timestamp",
+        "level",
+        "service",
+        "pod",
+        "trace_id",
+        "request_id",
+        "message",
+        "duration_ms",
+        "model_version",
+    }
+    assert all(set(entry) == fields for entry in served.log())
+
+
+def test_metrics_have_the_agreed_names_and_count_what_happened(served: Container) -> None:
+    served.predict({"instances": [[1.0] * 30]})
+    served.predict({"instances": []})
+    served.call("GET", "/nowhere")
+    samples = metrics_of(served)
+    assert samples['http_requests_total{method="POST",route="/predict",status="200"}'] >= 1
+    assert samples['http_request_errors_total{method="POST",route="/predict",status="400"}'] >= 1
+    assert samples['http_request_errors_total{method="GET",route="other",status="404"}'] >= 1
+    assert samples['model_predictions_total{model_version="1.0.0",outcome="ok"}'] >= 1
+    assert samples['model_predictions_total{model_version="1.0.0",outcome="invalid"}'] >= 1
+    assert samples['model_version{name="breast-cancer",version="1.0.0"}'] == 1
+    assert samples['http_request_duration_seconds_count{method="POST",route="/predict"}'] >= 2
+    for bound in ("0.01", "0.05", "0.1", "0.5", "1.0", "+Inf"):
+        name = f'model_prediction_duration_seconds_bucket{{le="{bound}",model_version="1.0.0"}}'
+        assert samples[name] >= 1
+    assert "http_request_errors_total" not in {name for name in samples if 'status="200"' in name}
+    assert not [name for name in samples if "_created" in name]
+
+
+def test_probes_do_not_count_as_requests(served: Container) -> None:
+    counted = {name: value for name, value in metrics_of(served).items() if name.startswith("http_requests_total")}
+    served.call("GET", "/health", probes=True)
+    after = {name: value for name, value in metrics_of(served).items() if name.startswith("http_requests_total")}
+    assert after == counted
+
+
+def metrics_of(container: Container) -> dict[str, float]:
+    page = container.call("GET", "/metrics", probes=True)
+    assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = [line.rpartition(" ") for line in page.body.decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+@pytest.fixture
+def log_lines() -> Any:
+    """The log as the container would write it, for code that runs in this process."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(log.JsonLines("pod-1"))
+    logger = logging.getLogger("serving")
+    logger.addHandler(handler)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logger.removeHandler(handler)
+
+
+def post(application: Application) -> list[Message]:
+    """Ask for a prediction without a server, and return what would be sent."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"x-request-id", b"the-failure"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": PREDICT_PATH, "headers": headers}
+    asyncio.run(application(scope, receive, send))
+    return sent
+
+
+def test_a_model_that_fails_is_counted_and_answered_with_500() -> None:
+    class Failing:
+        version = "1.0.0"
+
+        def answer(self, _: bytes) -> bytes:
+            raise InferenceFailed
+
+    metrics = Metrics()
+    status = Status(lambda: cast(Any, Failing()))
+    settings = load({ENV_MODELS_BUCKET: "models", ENV_MODEL_NAME: "any"})
+    sent = post(Application(service_routes(status, metrics, settings), status, metrics))
+    assert sent[0]["status"] == 500
+    assert b'model_errors_total{error_type="inference"} 1.0' in metrics.page()
+    assert b'model_predictions_total{model_version="1.0.0",outcome="failed"} 1.0' in metrics.page()
+
+
+def test_a_failure_of_ours_is_answered_with_500_that_leaks_nothing_and_logged_without_its_message(
+    log_lines: Any,
+) -> None:
+    async def fail(_: Request) -> Response:
+        raise ValueError(f"could not read {MARKER_WORD}")
+
+    metrics = Metrics()
+    sent = post(Application({PREDICT_PATH: {"POST": fail}}, Status(lambda: None), metrics))
+
+    assert sent[0]["status"] == 500
+    assert json.loads(sent[1]["body"])["error"]["code"] == "internal"
+    assert b"ValueError" not in sent[1]["body"]
+    [line] = log_lines()
+    assert (line["level"], line["request_id"]) == ("error", "the-failure")
+    assert line["exception"][0] == "ValueError"
+    assert "fail" in line["exception"][-1]
+    assert MARKER_WORD not in json.dumps([line, [message.get("body", b"").decode() for message in sent]])
+    assert b'http_request_errors_total{method="POST",route="/predict",status="500"} 1.0' in metrics.page()

@@ -1,0 +1,42 @@
+"""What the invariants let pass, each with its reason. A line that is no longer needed fails a test."""
+
+from __future__ import annotations
+
+# Services without regions: their resources take no `region`.
+GLOBAL_TYPES = frozenset(
+    {
+        "aws:budgets/budget:Budget",
+        "aws:cloudfront/cachePolicy:CachePolicy",
+        "aws:cloudfront/distribution:Distribution",
+        "aws:cloudfront/originAccessControl:OriginAccessControl",
+        "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy",
+        "aws:iam/role:Role",
+        "aws:iam/rolePolicy:RolePolicy",
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "aws:route53/healthCheck:HealthCheck",
+        "aws:route53/record:Record",
+        "aws:route53/zone:Zone",
+    }
+)
+
+# What CloudFront and Route 53 keep in us-east-1 wherever the platform runs.
+PINNED_TO_US_EAST_1 = frozenset(
+    {
+        "aws:acm/certificate:Certificate",
+        "aws:acm/certificateValidation:CertificateValidation",
+        "aws:cloudwatch/logDelivery:LogDelivery",
+        "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
+        "aws:cloudwatch/logDeliverySource:LogDeliverySource",
+        "aws:cloudwatch/logGroup:LogGroup",
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        "aws:kms/alias:Alias",
+        "aws:kms/key:Key",
+        "aws:sns/topic:Topic",
+        "aws:sns/topicPolicy:TopicPolicy",
+        "aws:wafv2/webAcl:WebAcl",
+        "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration",
+    }
+)
+
+# (resource type, statement id) of statements that name every action of a service or every resource.
+WILDCARDS: dict[tuple[str, str], str] = {}
