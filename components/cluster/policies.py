@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-VERSION = "2012-10-17"
+from infra import documents
 
 # What EKS Auto Mode needs of the cluster role (EKS User Guide, "Amazon EKS Auto Mode cluster IAM role").
 CLUSTER_POLICIES = (
@@ -79,7 +79,7 @@ def cluster_permissions(
 
 
 def document(statements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {"Version": VERSION, "Statement": [dict(statement) for statement in statements]}
+    return documents.policy(statements)
 
 
 def _tagging(region: str, account_id: str, cluster_name: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.base import Component, Place
+from infra import documents
 
 COST_TAG = "Environment"
 """The tag by which cost is told apart. It must be active as a cost allocation tag in the payer's account: that can be
@@ -52,9 +53,8 @@ class BudgetArgs:
 
 def topic_policy(topic_arn: pulumi.Input[str], account_id: str) -> dict[str, Any]:
     """Lets this account's budgets publish (AWS cost management guide, "Creating an Amazon SNS topic for budgets")."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
+    return documents.policy(
+        [
             {
                 "Sid": "BudgetsPublish",
                 "Effect": "Allow",
@@ -66,8 +66,8 @@ def topic_policy(topic_arn: pulumi.Input[str], account_id: str) -> dict[str, Any
                     "ArnLike": {"aws:SourceArn": f"arn:aws:budgets::{account_id}:*"},
                 },
             }
-        ],
-    }
+        ]
+    )
 
 
 def cost_of(environment: str) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pulumi
 
-from components.keys.policies import ADMINISTRATION, CRYPTOGRAPHY, DECRYPTION, THIS_KEY, Scope
-from components.models.policies import POLICY_VERSION, Statement, objects_in
+from components.keys.policies import ADMINISTRATION, CRYPTOGRAPHY, THIS_KEY, Scope
+from components.models.policies import Statement, objects_in
+from infra import documents
 
 CLOUDFRONT = "cloudfront.amazonaws.com"
 LOG_DELIVERY = "delivery.logs.amazonaws.com"
@@ -30,9 +31,8 @@ def static_key_policy(scope: Scope, distribution_arn: pulumi.Input[str]) -> dict
     """IAM decides who administers the key and who uses it, through S3 only; the distribution may decrypt with it."""
     account = {"AWS": f"arn:aws:iam::{scope.account_id}:root"}
     via_s3 = {"StringEquals": {"kms:ViaService": f"s3.{scope.region}.amazonaws.com"}}
-    return {
-        "Version": POLICY_VERSION,
-        "Statement": [
+    return documents.policy(
+        [
             # Without it nobody could change the key any more, not even delete it.
             _key_statement("AdministrationByIam", account, ADMINISTRATION),
             _key_statement("UseThroughServicesByIam", account, CRYPTOGRAPHY, via_s3),
@@ -40,11 +40,11 @@ def static_key_policy(scope: Scope, distribution_arn: pulumi.Input[str]) -> dict
             _key_statement(
                 "DistributionDecrypts",
                 {"Service": CLOUDFRONT},
-                DECRYPTION,
+                ("kms:Decrypt",),
                 {"StringEquals": {"AWS:SourceArn": distribution_arn}},
             ),
-        ],
-    }
+        ]
+    )
 
 
 def _key_statement(

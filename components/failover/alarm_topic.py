@@ -6,12 +6,13 @@ from typing import Any
 
 import pulumi
 
+from infra import documents
+
 
 def topic_policy(topic_arn: pulumi.Input[str], account_id: str, region: str) -> dict[str, Any]:
     """CloudWatch may publish for alarms of this account and region, and nobody over plain HTTP."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
+    return documents.policy(
+        [
             {
                 "Sid": "AlarmsOfThisAccount",
                 "Effect": "Allow",
@@ -32,5 +33,5 @@ def topic_policy(topic_arn: pulumi.Input[str], account_id: str, region: str) -> 
                 "Resource": topic_arn,
                 "Condition": {"Bool": {"aws:SecureTransport": "false"}},
             },
-        ],
-    }
+        ]
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-POLICY_VERSION = "2012-10-17"
+from infra import documents
+
 UNTAGGED_RETENTION_DAYS = 14
 MINIMUM_RETAINED_IMAGES = 2
 
@@ -19,9 +20,8 @@ def repository_policy(account_id: str, region: str, function_prefix: str) -> dic
     Principals of the account need nothing here: their own policies grant the pull. Lambda pulls as a service, and
     its function is made only if the repository says so (AWS Lambda developer guide, "Amazon ECR permissions").
     """
-    return {
-        "Version": POLICY_VERSION,
-        "Statement": [
+    return documents.policy(
+        [
             {
                 "Sid": "RefuseOtherAccounts",
                 "Effect": "Deny",
@@ -44,8 +44,8 @@ def repository_policy(account_id: str, region: str, function_prefix: str) -> dic
                     "ArnLike": {"aws:SourceArn": f"arn:aws:lambda:{region}:{account_id}:function:{function_prefix}-*"},
                 },
             },
-        ],
-    }
+        ]
+    )
 
 
 def lifecycle_policy(retained_images: int) -> dict[str, Any]:

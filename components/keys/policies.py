@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Document = dict[str, Any]
+from infra import documents
 
-POLICY_VERSION = "2012-10-17"
+Document = dict[str, Any]
 THIS_KEY = "*"
 
 ADMINISTRATION = (
@@ -41,7 +41,6 @@ ADMINISTRATION = (
     "kms:UpdateKeyDescription",
 )
 
-DECRYPTION = ("kms:Decrypt",)
 PUBLISHING = ("kms:Decrypt", "kms:GenerateDataKey")
 CRYPTOGRAPHY = (
     "kms:Decrypt",
@@ -86,7 +85,6 @@ def data_key(scope: Scope) -> Document:
     return _document(
         _administration(scope),
         _use_through(scope, DATA_SERVICES),
-        _front_end(scope),
         # Airflow's log groups are encrypted with the key of its environment (Amazon MWAA User Guide, "Using customer
         # managed keys for encryption"); the service names them airflow-<environment>-<component>.
         _log_groups(scope, "airflow-*"),
@@ -136,17 +134,6 @@ def _use_through(scope: Scope, services: Sequence[str]) -> Document:
         {"AWS": _account(scope)},
         (*CRYPTOGRAPHY, "kms:CreateGrant"),
         {"StringEquals": {"kms:ViaService": sorted(f"{service}.{scope.region}.amazonaws.com" for service in services)}},
-    )
-
-
-def _front_end(scope: Scope) -> Document:
-    # Any distribution of the account: the one at hand is made after the bucket, which needs the key
-    # (Amazon CloudFront Developer Guide, "Restrict access to an Amazon S3 origin", SSE-KMS).
-    return _allow(
-        "FrontEndByCloudFront",
-        {"Service": "cloudfront.amazonaws.com"},
-        DECRYPTION,
-        {"StringLike": {"aws:SourceArn": f"arn:aws:cloudfront::{scope.account_id}:distribution/*"}},
     )
 
 
@@ -230,4 +217,4 @@ def _allow(
 
 
 def _document(*statements: Document) -> Document:
-    return {"Version": POLICY_VERSION, "Statement": list(statements)}
+    return documents.policy(statements)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pulumi
 
-POLICY_VERSION = "2012-10-17"
+from infra import documents
+
 MINIMUM_TLS_VERSION = "1.2"
 
 Statement = Mapping[str, Any]
@@ -35,10 +36,7 @@ def bucket_policy(
     document with `pulumi.Output.json_dumps`.
     """
     encryption = [] if key_arn is None else refuse_other_encryption(bucket_arn, key_arn)
-    return {
-        "Version": POLICY_VERSION,
-        "Statement": [refuse_plain_http(bucket_arn), refuse_old_tls(bucket_arn), *encryption, *statements],
-    }
+    return documents.policy([refuse_plain_http(bucket_arn), refuse_old_tls(bucket_arn), *encryption, *statements])
 
 
 def refuse_plain_http(bucket_arn: str) -> Statement:

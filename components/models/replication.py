@@ -10,7 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.base import Component, Place
-from components.models.policies import POLICY_VERSION, objects_in
+from components.models.policies import objects_in
+from infra import documents
 
 RULE_ID = "models"
 TIME_CONTROL_MINUTES = 15
@@ -23,9 +24,8 @@ class InvalidReplication(ValueError):
 
 def trust_policy(account_id: str, source_bucket_arn: str) -> dict[str, Any]:
     """S3 may take the role for this one bucket of this account, and for nobody else's."""
-    return {
-        "Version": POLICY_VERSION,
-        "Statement": [
+    return documents.policy(
+        [
             {
                 "Effect": "Allow",
                 "Principal": {"Service": "s3.amazonaws.com"},
@@ -35,8 +35,8 @@ def trust_policy(account_id: str, source_bucket_arn: str) -> dict[str, Any]:
                     "ArnEquals": {"aws:SourceArn": source_bucket_arn},
                 },
             }
-        ],
-    }
+        ]
+    )
 
 
 def role_policy(
@@ -53,9 +53,8 @@ def role_policy(
     No `s3:ReplicateDelete`: deletions are not replicated. With Bucket Keys the encryption context is the ARN
     of the bucket, without them that of the object (S3 user guide, "Replicating encrypted objects").
     """
-    return {
-        "Version": POLICY_VERSION,
-        "Statement": [
+    return documents.policy(
+        [
             {
                 "Sid": "ReadConfiguration",
                 "Effect": "Allow",
@@ -87,8 +86,8 @@ def role_policy(
                 destination_bucket_arn,
                 destination_region,
             ),
-        ],
-    }
+        ]
+    )
 
 
 def _key_statement(sid: str, actions: list[str], key_arn: str, bucket_arn: str, region: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Document = dict[str, Any]
+from infra import documents
 
-POLICY_VERSION = "2012-10-17"
+Document = dict[str, Any]
 
 _RESOURCE_BOUND: Mapping[str, bool] = {
     # Add-ons are pulled from registries that AWS owns, so the registry's account is left open.
@@ -87,4 +87,4 @@ def _own_calls(actions: str, account_id: str, *, own_resources: bool) -> Documen
 
 
 def _document(*statements: Document) -> Document:
-    return {"Version": POLICY_VERSION, "Statement": list(statements)}
+    return documents.policy(statements)

@@ -13,12 +13,9 @@ from localcloud.recorder import Created, Registration
 HOSTED_ZONE_ID = "Z2FDTNDATAQYW2"
 
 _NAMES = {
-    "cloudfrontDefaultCertificate": "CloudFrontDefaultCertificate",
     "orderedCacheBehaviors": "CacheBehaviors",
     "loggingConfig": "Logging",
     "originId": "Id",
-    "customHeaders": "CustomHeaders",
-    "statusCodes": "StatusCodes",
 }
 
 

@@ -13,7 +13,7 @@ from localcloud.recorder import Created, Registration
 def repository(clients: Clients, r: Registration) -> Created:
     name = physical_name(r)
     values = {**inputs(r, "name", "forceDelete"), "repositoryName": name}
-    made = send(clients.of("ecr", r), "create_repository", values, {"kmsKey": "kmsKey"})["repository"]
+    made = send(clients.of("ecr", r), "create_repository", values)["repository"]
     outputs = {
         "name": name,
         "arn": made["repositoryArn"],

@@ -152,11 +152,11 @@ def listener(clients: Clients, r: Registration) -> Created:
 
 def _header_attributes(elb: Client, arn: str, headers: Mapping[str, Any]) -> None:
     """`routingHttpResponseServerEnabled` is the attribute `routing.http.response.server.enabled`."""
-    attributes = {_header_attribute(key): value for key, value in headers.items()}
+    attributes = {header_attribute(key): value for key, value in headers.items()}
     send(elb, "modify_listener_attributes", {"listenerArn": arn, "attributes": attributes})
 
 
-def _header_attribute(key: str) -> str:
+def header_attribute(key: str) -> str:
     words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
     for direction in ("request", "response"):
         head = f"routing_http_{direction}_"

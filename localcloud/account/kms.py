@@ -12,7 +12,7 @@ from localcloud.recorder import Created, Registration
 def key(clients: Clients, r: Registration) -> Created:
     kms = clients.of("kms", r)
     later = ("enableKeyRotation", "rotationPeriodInDays", "isEnabled", "deletionWindowInDays")
-    renamed = {"customerMasterKeySpec": "KeySpec", "bypassPolicyLockoutSafetyCheck": "BypassPolicyLockoutSafetyCheck"}
+    renamed = {"customerMasterKeySpec": "KeySpec"}
     made = send(kms, "create_key", inputs(r, *later), renamed)["KeyMetadata"]
     if r.inputs.get("enableKeyRotation"):
         rotation = {"rotationPeriodInDays": r.inputs.get("rotationPeriodInDays")}

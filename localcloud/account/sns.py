@@ -11,10 +11,18 @@ from localcloud.recorder import Created, Registration
 @creates("aws:sns/topic:Topic")
 def topic(clients: Clients, r: Registration) -> Created:
     name = physical_name(r)
-    attributes = {key[0].upper() + key[1:]: as_json(value) for key, value in inputs(r, "name", "tags").items()}
+    attributes = {_attribute(key): as_json(value) for key, value in inputs(r, "name", "tags").items()}
     values = {"name": name, "attributes": attributes, "tags": r.inputs.get("tags", {})}
     arn = send(clients.of("sns", r), "create_topic", values)["TopicArn"]
     return Created(arn, {"name": name, "arn": arn, "owner": arn.split(":")[4]})
+
+
+def _attribute(key: str) -> str:
+    """SNS writes its attributes with a capital, and the names of protocols in capitals."""
+    for protocol in ("http", "sqs"):
+        if key.startswith(protocol):
+            return protocol.upper() + key.removeprefix(protocol)
+    return key[0].upper() + key[1:]
 
 
 @creates("aws:sns/topicPolicy:TopicPolicy")
@@ -37,7 +45,7 @@ def subscription(clients: Clients, r: Registration) -> Created:
         "topicArn": r.inputs["topic"],
         "protocol": r.inputs["protocol"],
         "endpoint": r.inputs["endpoint"],
-        "attributes": {key[0].upper() + key[1:]: as_json(value) for key, value in plain.items()},
+        "attributes": {_attribute(key): as_json(value) for key, value in plain.items()},
         "returnSubscriptionArn": True,
     }
     arn = send(clients.of("sns", r), "subscribe", values)["SubscriptionArn"]

@@ -10,8 +10,6 @@ from localcloud.account.registry import creates, physical_name
 from localcloud.account.shapes import inputs, send
 from localcloud.recorder import Created, Registration
 
-_RULE_NAMES = {"allQueryArguments": "AllQueryArguments"}
-
 
 @creates("aws:wafv2/webAcl:WebAcl")
 def web_acl(clients: Clients, r: Registration) -> Created:
@@ -23,7 +21,7 @@ def web_acl(clients: Clients, r: Registration) -> Created:
         values["customResponseBodies"] = {body["key"]: _without_key(body) for body in r.inputs["customResponseBodies"]}
     if r.inputs.get("associationConfig"):
         values["associationConfig"] = {"requestBody": _request_body(r.inputs["associationConfig"])}
-    made = send(wafv2, "create_web_acl", values, _RULE_NAMES)["Summary"]
+    made = send(wafv2, "create_web_acl", values)["Summary"]
     read = wafv2.get_web_acl(Name=name, Scope=r.inputs["scope"], Id=made["Id"])["WebACL"]
     outputs = {
         "name": name,
@@ -47,8 +45,7 @@ def _request_body(association: dict[str, Any]) -> dict[str, Any]:
         "cognitoUserPool": "COGNITO_USER_POOL",
         "verifiedAccessInstance": "VERIFIED_ACCESS_INSTANCE",
     }
-    bodies = association["requestBodies"] if "requestBodies" in association else [association["requestBody"]]
-    return {kinds[key]: limit for body in bodies for key, limit in body.items()}
+    return {kinds[key]: limit for body in association["requestBodies"] for key, limit in body.items()}
 
 
 @creates("aws:wafv2/webAclAssociation:WebAclAssociation")

@@ -108,7 +108,7 @@ def wait_until_refused(container: Container) -> None:
     while True:
         try:
             socket.create_connection(("127.0.0.1", container.port), timeout=1).close()
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or reset when it came in the very moment of closing
             return
 
 

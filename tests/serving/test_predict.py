@@ -15,7 +15,7 @@ from ops.demo_model import INPUT, DemoModel
 from tests.serving.process import Container, read
 
 GOOD_ROW = [1.0] * 30
-LARGE = b'{"instances": [[' + b"1," * 100_000 + b"1]]}"
+LARGE = b'{"instances": [[' + b"1," * 4_000_000 + b"1]]}"
 
 
 def rows(*changed: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_a_body_declared_too_large_is_refused_and_the_client_gets_to_read_why(se
 
 def test_a_body_that_grows_too_large_on_the_way_is_refused(served: Container) -> None:
     connection = served.connect()
-    chunks = (LARGE[start : start + 8192] for start in range(0, len(LARGE), 8192))
+    chunks = (LARGE[start : start + 65536] for start in range(0, len(LARGE), 65536))
     connection.request(
         "POST", "/predict", body=chunks, headers={"Content-Type": "application/json"}, encode_chunked=True
     )

@@ -38,5 +38,28 @@ PINNED_TO_US_EAST_1 = frozenset(
     }
 )
 
+_THIS_KEY = "in a key's policy, * means the key that carries it (KMS developer guide, \"Key policies\")"
+
 # (resource type, statement id) of statements that name every action of a service or every resource.
-WILDCARDS: dict[tuple[str, str], str] = {}
+WILDCARDS: dict[tuple[str, str], str] = {
+    **{
+        ("aws:kms/key:Key", sid): _THIS_KEY
+        for sid in (
+            "AdministrationByIam",
+            "UseThroughServicesByIam",
+            "UseByIam",
+            "LogGroups",
+            "Trail",
+            "FlowLogs",
+            "Alarms",
+            "Budgets",
+        )
+    },
+    **{
+        ("aws:kms/keyPolicy:KeyPolicy", sid): _THIS_KEY
+        for sid in ("AdministrationByIam", "UseThroughServicesByIam", "DistributionDecrypts")
+    },
+    ("aws:ec2/vpcEndpoint:VpcEndpoint", "CallsOfThisAccount"): (
+        "an endpoint's policy grants nothing, it narrows what passes: here to callers and resources of this account"
+    ),
+}

@@ -81,14 +81,6 @@ def test_buckets_and_tables_are_encrypted_and_replicated_with_the_data_key() -> 
     assert {"s3.eu-west-1.amazonaws.com", "dynamodb.eu-west-1.amazonaws.com"} <= set(services)
 
 
-def test_cloudfront_only_reads_and_only_for_distributions_of_the_account() -> None:
-    statement = for_service(policies.data_key, "cloudfront.amazonaws.com")
-    assert statement["Action"] == ["kms:Decrypt"]
-    assert statement["Condition"] == {
-        "StringLike": {"aws:SourceArn": f"arn:aws:cloudfront::{ACCOUNT_ID}:distribution/*"}
-    }
-
-
 def test_the_data_key_encrypts_only_the_log_groups_of_airflow() -> None:
     statement = for_service(policies.data_key, "logs.eu-west-1.amazonaws.com")
     assert statement["Condition"] == {
