@@ -128,9 +128,25 @@ def serve(port: int) -> None:
     """The child's whole life: answer on `port` until terminated, or until the process that started it is gone."""
     from moto.server import main
 
+    _leave_bucket_policies_unenforced()
     for task in (_end_with_parent, _load_slow_services):
         threading.Thread(target=task, daemon=True).start()
     main(["-H", HOST, "-p", str(port)])
+
+
+def _leave_bucket_policies_unenforced() -> None:
+    """Store bucket policies without judging requests by them.
+
+    moto reads a statement without its conditions (`moto.iam.access_control`), so a bucket that refuses plain HTTP, old
+    TLS or another key would refuse everything.
+    """
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    def neutral(self: FakeBucket, action: str, resource: str) -> PermissionResult:
+        return PermissionResult.NEUTRAL
+
+    FakeBucket.get_permission = neutral
 
 
 def _end_with_parent() -> None:

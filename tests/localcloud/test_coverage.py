@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
+from pathlib import Path
 
+import pulumi
 import pulumi_aws as aws
 import pytest
 from rich.console import Console
 
+import components
 from localcloud.account.registry import CREATORS
 from localcloud.account.synthesised import REASONS
 from localcloud.coverage import coverage_of
@@ -47,6 +51,21 @@ def test_every_token_is_a_type_of_the_provider(token: str) -> None:
     _, path, name = token.split(":")
     module = importlib.import_module(f"pulumi_aws.{path.split('/')[0].replace('lambda', 'lambda_')}")
     assert getattr(module, name).pulumi_type == token
+
+
+def types_made_in(folder: Path) -> set[str]:
+    """Tokens of the AWS resources whose constructors are called in the Python files of a folder."""
+    calls = {
+        call for file in folder.rglob("*.py") for call in re.findall(r"\baws\.(\w+)\.([A-Z]\w*)\(", file.read_text())
+    }
+    classes = [getattr(importlib.import_module(f"pulumi_aws.{module}"), name) for module, name in calls]
+    return {cls.pulumi_type for cls in classes if issubclass(cls, pulumi.Resource)}
+
+
+def test_every_type_of_the_components_is_created_or_excused_and_most_are_created() -> None:
+    used = types_made_in(Path(components.__file__).parent)
+    assert used - CREATORS.keys() - REASONS.keys() == set()
+    assert len(used & CREATORS.keys()) / len(used) >= 0.85
 
 
 def test_coverage_counts_types_and_resources() -> None:
