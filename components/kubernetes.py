@@ -12,6 +12,8 @@ from typing import Any, cast
 import pulumi
 from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, rbac, scheduling, storage
 
+from infra.errors import InvalidInput
+
 Manifest = Mapping[str, Any]
 """One Kubernetes object: camelCase fields, values plain or `pulumi.Input`."""
 
@@ -45,7 +47,7 @@ _BUILT_IN_GROUPS = frozenset(api_version.rpartition("/")[0] for api_version, _ i
 _CUSTOM_RESOURCE_FIELDS = frozenset({"metadata", "spec"})
 
 
-class InvalidManifest(ValueError):
+class InvalidManifest(InvalidInput):
     """A manifest that cannot be applied; the message names the object and says what is missing or not allowed."""
 
 

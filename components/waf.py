@@ -22,6 +22,7 @@ from components.waf_statements import (
     path_starts_with,
     requests_over,
 )
+from infra.errors import InvalidInput
 
 # How much of a body AWS WAF is shown (developer guide, "Considerations for managing body inspection"): fixed for a
 # load balancer; CloudFront's default, which an association configuration can raise for a fee.
@@ -46,7 +47,7 @@ _CONTENT_TOO_LARGE = 413
 _TOO_MANY_REQUESTS = 429
 
 
-class InvalidWebAcl(ValueError):
+class InvalidWebAcl(InvalidInput):
     """A figure that no Web ACL rule can be made of; the message says what is allowed."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+from infra.errors import InvalidInput
 from infra.settings import SettingsError, load
 from stacks.environments import defaults
 from stacks.platform import build
@@ -21,9 +22,10 @@ def main() -> None:
     stack = pulumi.get_stack()
     try:
         settings = load(configuration(), stack=stack, defaults=defaults)
-    except SettingsError as error:
+        exports = build(settings)
+    except (SettingsError, InvalidInput) as error:
         raise pulumi.RunError(str(error)) from None
-    for name, value in build(settings).items():
+    for name, value in exports.items():
         pulumi.export(name, value)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra.errors import InvalidInput
+
 SURGE_PODS = 1
 """Pods a rolling update runs above the wanted number (`maxSurge`), in each Deployment."""
 
 
-class InvalidSize(ValueError):
+class InvalidSize(InvalidInput):
     """A container size that Kubernetes would refuse; the message says which figure and what is allowed."""
 
 

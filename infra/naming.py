@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from infra import regions
+from infra.errors import InvalidInput
 
 # The shortest limits among the resources we name (AWS service documentation, "Naming" of each).
 LOAD_BALANCER_MAX = 32
@@ -18,7 +19,7 @@ AUTONAME_SUFFIX_LENGTH = 8
 """What Pulumi adds to a logical name to make a physical one: a hyphen and seven hexadecimal digits."""
 
 
-class NameTooLong(ValueError):
+class NameTooLong(InvalidInput):
     """A name over AWS's limit; the message says which, by how much, and what to shorten."""
 
 

@@ -63,11 +63,12 @@ class Coverage:
             title="AWS resources of the local account",
             caption=f"{self.ratio:.0%} of the types and {self.resource_ratio:.0%} of the resources are created in moto",
         )
-        table.add_column("type")
+        table.add_column("type", no_wrap=True)
         table.add_column("count", justify="right")
         table.add_column("how")
         for item in self.types:
-            table.add_row(item.type, str(item.count), item.how, style=None if item.created else "yellow")
+            style = None if item.created else "yellow"
+            table.add_row(_short(item.type), str(item.count), item.how, style=style)
         return table
 
 
@@ -75,6 +76,12 @@ def coverage_of(graph: Graph) -> Coverage:
     """Count the AWS types of a graph; LookupError names a type that is neither created nor excused."""
     counts = Counter(node.type for node in graph.custom() if node.is_aws)
     return Coverage(tuple(TypeCoverage(token, count, _reason(token)) for token, count in sorted(counts.items())))
+
+
+def _short(token: str) -> str:
+    """`aws:ec2/vpc:Vpc` as the SDK writes it: `ec2.Vpc`."""
+    _, module, kind = token.split(":")
+    return f"{module.split('/')[0]}.{kind}"
 
 
 def _reason(token: str) -> str:

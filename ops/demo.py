@@ -47,8 +47,8 @@ class Prediction:
     @property
     def equal(self) -> bool:
         # Bit for bit: JSON carries enough digits to give a float32 back exactly.
-        return self.served_class == self.own_class and np.float32(self.served_probability) == np.float32(
-            self.own_probability
+        return self.served_class == self.own_class and bool(
+            np.float32(self.served_probability) == np.float32(self.own_probability)
         )
 
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import pulumi_aws as aws
 
+from infra.errors import InvalidInput
+
 # Zones in which EKS puts no control plane (Amazon EKS user guide, "Subnet requirements and considerations").
 _ZONES_WITHOUT_EKS = ("use1-az3", "usw1-az2", "cac1-az3")
 
 _CLOUDFRONT_PREFIX_LIST = "com.amazonaws.global.cloudfront.origin-facing"
 
 
-class TooFewZones(Exception):
+class TooFewZones(InvalidInput):
     """A region that offers fewer availability zones than the settings ask for."""
 
 

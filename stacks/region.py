@@ -36,6 +36,8 @@ from stacks.account import RegionFacts
 
 FORWARDED_HEADER = "X-Forwarded-For"
 """Where CloudFront writes the caller's address."""
+KEEP_ALIVE_MARGIN_SECONDS = 15
+"""How much longer a pod keeps an idle connection than the load balancer does."""
 
 
 @dataclass(frozen=True)
@@ -334,6 +336,7 @@ def _workload(
                 max_body_bytes=wanted.max_body_bytes,
                 drain_seconds=wanted.drain_seconds,
                 refresh_seconds=wanted.refresh_seconds,
+                keep_alive_seconds=settings.ingress.idle_timeout_seconds + KEEP_ALIVE_MARGIN_SECONDS,
             ),
             size=ContainerSize(
                 cpu_request_millicores=wanted.cpu_request_millicores,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from infra.errors import InvalidInput
+
 ANYWHERE = "0.0.0.0/0"
 
 _PRINCIPAL = re.compile(r"arn:aws:iam::(\d{12}):((?:role|user)/\S+)")
 
 
-class InvalidAccess(ValueError):
+class InvalidAccess(InvalidInput):
     """Access that is open to all, or given to nobody in particular; the message names the value and the remedy."""
 
 

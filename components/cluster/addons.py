@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.cluster.node_pools import POOL_LABEL
+from infra.errors import InvalidInput
 
 # Auto Mode runs these itself, outside of add-ons; installing them beside it starts a second copy
 # (EKS User Guide, "EKS Auto Mode" and "Amazon EKS add-ons").
@@ -30,7 +31,7 @@ _ON_SYSTEM_POOL: dict[str, Any] = {
 _CONFIGURATION: dict[str, dict[str, Any]] = {METRICS_SERVER: _ON_SYSTEM_POOL}
 
 
-class InvalidAddon(ValueError):
+class InvalidAddon(InvalidInput):
     """An add-on that Auto Mode runs itself, or a version that is not pinned; the message says which."""
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import pulumi
 
+from infra.errors import InvalidInput
+
 PoolName = Literal["general", "spot", "gpu"]
 CapacityType = Literal["on-demand", "spot"]
 Architecture = Literal["amd64", "arm64"]
@@ -32,7 +34,7 @@ POOL_LABEL = "karpenter.sh/nodepool"
 GPU_RESOURCE = "nvidia.com/gpu"
 
 
-class InvalidNodePool(ValueError):
+class InvalidNodePool(InvalidInput):
     """A node pool that could not work; the message names the pool, the value, and what is allowed."""
 
 

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.base import Component, Place
 from infra import documents
+from infra.errors import InvalidInput
 
 COST_TAG = "Environment"
 """The tag by which cost is told apart. It must be active as a cost allocation tag in the payer's account: that can be
@@ -20,7 +21,7 @@ EMAILS_MAX = 10
 """AWS Budgets API reference, CreateNotification: one topic and up to ten e-mail addresses a notification."""
 
 
-class InvalidBudget(ValueError):
+class InvalidBudget(InvalidInput):
     """A budget that AWS refuses or that would never alert; the message says which figure to change."""
 
 

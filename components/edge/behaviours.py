@@ -8,6 +8,8 @@ from enum import StrEnum
 import pulumi
 from pulumi_aws import cloudfront
 
+from infra.errors import InvalidInput
+
 API_ORIGIN = "api"
 STATIC_ORIGIN = "static"
 STATIC_PATTERN = "/static/*"
@@ -30,7 +32,7 @@ class PriceClass(StrEnum):
     ALL = "PriceClass_All"
 
 
-class InvalidTtl(ValueError):
+class InvalidTtl(InvalidInput):
     """Times that contradict each other; the message says which."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra import regions
+from infra.errors import InvalidInput
 
 # A weight is one byte (Route 53 developer guide, "Values specific for weighted alias records").
 WEIGHT_MAX = 255
@@ -17,7 +18,7 @@ CHECK_INTERVALS_SECONDS = (10, 30)
 FAILURE_THRESHOLD_MAX = 10
 
 
-class InvalidFailover(ValueError):
+class InvalidFailover(InvalidInput):
     """Targets or a health check that Route 53 would refuse, or that could not answer; the message says the remedy."""
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from infra import documents
+from infra.errors import InvalidInput
 
 UNTAGGED_RETENTION_DAYS = 14
 MINIMUM_RETAINED_IMAGES = 2
 
 
-class TooFewImages(ValueError):
+class TooFewImages(InvalidInput):
     """A retention under which a release would take away the image to roll back to."""
 
 

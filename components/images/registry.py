@@ -10,9 +10,10 @@ import pulumi_aws as aws
 
 from components.base import Component, Place
 from components.images.policies import lifecycle_policy, repository_policy
+from infra.errors import InvalidInput
 
 
-class InvalidImageReplication(ValueError):
+class InvalidImageReplication(InvalidInput):
     """A destination that is the source."""
 
 

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.base import Component, Place
+from infra.errors import InvalidInput
 
 COMMON_NAME_MAX = 64
 """Longest first domain of a certificate (ACM API reference, RequestCertificate, DomainName)."""
@@ -17,7 +18,7 @@ WILDCARD = "*."
 _RECORD_TTL_SECONDS = 300
 
 
-class InvalidDomain(ValueError):
+class InvalidDomain(InvalidInput):
     """A domain that no certificate can be issued for; the message says what is allowed."""
 
 

@@ -20,6 +20,7 @@ from components.waf import (
     visibility,
     web_acl_logging,
 )
+from infra.errors import InvalidInput
 from infra.naming import LOAD_BALANCER_MAX, bounded
 
 # TLS 1.3 and 1.2 with forward secrecy and authenticated ciphers alone, and hybrid post-quantum key exchange for
@@ -39,7 +40,7 @@ ZONES_MIN = 2
 FULL_WEIGHT_PERCENT = 100
 
 
-class InvalidIngress(ValueError):
+class InvalidIngress(InvalidInput):
     """Arguments that no load balancer can be made of; the message says what is allowed."""
 
 

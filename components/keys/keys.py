@@ -10,13 +10,14 @@ import pulumi_aws as aws
 
 from components.base import Component, Place
 from components.keys import policies
+from infra.errors import InvalidInput
 
 # AWS KMS API Reference, ScheduleKeyDeletion, PendingWindowInDays.
 SHORTEST_DELETION_WINDOW_DAYS = 7
 LONGEST_DELETION_WINDOW_DAYS = 30
 
 
-class InvalidDeletionWindow(ValueError):
+class InvalidDeletionWindow(InvalidInput):
     """A waiting time before deletion that AWS does not offer."""
 
 

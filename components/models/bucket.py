@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from components.base import Component, Place
 from components.models import policies
 from components.models.policies import Statement
+from infra.errors import InvalidInput
 
 ABANDONED_UPLOAD_DAYS = 7
 NONCURRENT_RETENTION_DAYS = 30
@@ -27,7 +28,7 @@ class ObjectLockMode(StrEnum):
     COMPLIANCE = "COMPLIANCE"
 
 
-class InvalidBucket(ValueError):
+class InvalidBucket(InvalidInput):
     """Arguments that contradict each other; the message says which and what to choose."""
 
 

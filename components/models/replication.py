@@ -12,13 +12,14 @@ import pulumi_aws as aws
 from components.base import Component, Place
 from components.models.policies import objects_in
 from infra import documents
+from infra.errors import InvalidInput
 
 RULE_ID = "models"
 TIME_CONTROL_MINUTES = 15
 """The one value that S3 Replication Time Control takes, for its promise and for its metrics' threshold."""
 
 
-class InvalidReplication(ValueError):
+class InvalidReplication(InvalidInput):
     """A replication that S3 or the recovery plan rules out; the message says why."""
 
 

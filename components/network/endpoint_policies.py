@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra import documents
+from infra.errors import InvalidInput
 
 Document = dict[str, Any]
 
@@ -26,7 +27,7 @@ _RESOURCE_BOUND: Mapping[str, bool] = {
 """Interface endpoints, and whether calls through them are bound to resources of this account as well."""
 
 
-class UnknownEndpoint(ValueError):
+class UnknownEndpoint(InvalidInput):
     """A service without a policy here; the message lists those that have one."""
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from infra.errors import InvalidInput
+
 # AWS takes VPCs and subnets from /16 to /28 (Amazon VPC User Guide, "VPC CIDR blocks" and "Subnet sizing").
 WIDEST_PREFIX_LENGTH = 16
 NARROWEST_PREFIX_LENGTH = 28
@@ -15,7 +17,7 @@ NARROWEST_PREFIX_LENGTH = 28
 NARROWEST_PUBLIC_PREFIX_LENGTH = 27
 
 
-class InvalidSubnetPlan(ValueError):
+class InvalidSubnetPlan(InvalidInput):
     """A range, size or number of zones that cannot be divided; the message says what would be possible."""
 
 

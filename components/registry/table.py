@@ -9,9 +9,10 @@ import pulumi_aws as aws
 
 from components.base import Component, Place
 from contract import registry
+from infra.errors import InvalidInput
 
 
-class InvalidRegistry(ValueError):
+class InvalidRegistry(InvalidInput):
     """A replica that DynamoDB or the recovery plan rules out; the message says why."""
 
 

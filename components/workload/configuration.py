@@ -40,6 +40,8 @@ class ServerSettings:
     max_body_bytes: int
     drain_seconds: int
     refresh_seconds: int
+    keep_alive_seconds: int
+    """Longer than the load balancer keeps an idle connection, or it would send into one that is closing."""
 
     def __post_init__(self) -> None:
         objects.check_model_name(self.model_name)
@@ -51,6 +53,7 @@ class ServerSettings:
             ("max_body_bytes", self.max_body_bytes, 1),
             ("drain_seconds", self.drain_seconds, 0),
             ("refresh_seconds", self.refresh_seconds, 1),
+            ("keep_alive_seconds", self.keep_alive_seconds, 1),
         )
         for what, value, least in bounds:
             if value < least:
@@ -70,6 +73,7 @@ def environment(settings: ServerSettings, region: str) -> dict[str, pulumi.Input
         service.ENV_MAX_BODY_BYTES: str(settings.max_body_bytes),
         service.ENV_DRAIN_SECONDS: str(settings.drain_seconds),
         service.ENV_REFRESH_SECONDS: str(settings.refresh_seconds),
+        service.ENV_KEEP_ALIVE_SECONDS: str(settings.keep_alive_seconds),
         service.ENV_CACHE_DIR: service.CACHE_DIR,
         _SDK_REGION: region,
     }

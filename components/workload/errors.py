@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from infra.errors import InvalidInput
 
-class InvalidWorkload(ValueError):
+
+class InvalidWorkload(InvalidInput):
     """An argument that Kubernetes or this platform refuses: says what was given, what is allowed and what to do."""

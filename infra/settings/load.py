@@ -52,7 +52,7 @@ def load(config: Mapping[str, Any], *, stack: str, defaults: Defaults) -> Settin
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        problems = [_problem(detail) for detail in details]
+        problems = [_problem(stack, detail) for detail in details]
         broken = {str(detail["loc"][0]) for detail in details}
         raise SettingsError(stack, problems + _other_problems(base, merged, broken)) from None
     problems = check(settings)
@@ -117,13 +117,15 @@ def _top_level(key: str) -> str:
     return key.removeprefix(NAMESPACE).split(".")[0]
 
 
-def _problem(detail: ErrorDetails) -> Problem:
+def _problem(stack: str, detail: ErrorDetails) -> Problem:
     path = [str(part) for part in detail["loc"]]
     dotted = ".".join(path)
     key = NAMESPACE + dotted
     given = detail["input"]
     if detail["type"] == "extra_forbidden":
         return Problem(key, _unknown_key(path))
+    if detail["type"] == "missing" and path == ["environment"]:
+        return _no_settings(stack)
     if detail["type"] == "missing":
         return Problem(key, f"is not set and has no default; set it with `pulumi config set {key} VALUE`")
     remedy = _REMEDIES.get(dotted)

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork
 LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 3653]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Weight = Annotated[int, Field(ge=0, le=255)]
-Arn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:.+$")]
+PrincipalArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:(role|user)/\S+$")]
+AddonVersion = Annotated[str, Field(pattern=r"^v\d+\.\d+\.\d+-eksbuild\.\d+$")]
+InterfaceEndpoint = Literal["ecr.api", "ecr.dkr", "sts", "secretsmanager", "kms", "logs"]
 
 
 class Section(BaseModel):
@@ -32,7 +34,7 @@ class Network(Section):
     """Size of a private subnet, which holds nodes and pods: a /20 has room for 4091 pods a zone."""
     nat_gateways: Literal["single", "per_zone"] = "single"
     """One NAT gateway for the VPC, or one per zone so that losing a zone cuts no other zone off."""
-    interface_endpoints: tuple[str, ...] = ("ecr.api", "ecr.dkr", "sts", "secretsmanager", "kms", "logs")
+    interface_endpoints: tuple[InterfaceEndpoint, ...] = ("ecr.api", "ecr.dkr", "sts", "secretsmanager", "kms", "logs")
     """AWS services reached over private interface endpoints (short service names).
     S3 and DynamoDB always have gateway endpoints."""
 
@@ -62,11 +64,11 @@ class Cluster(Section):
     """Whether the API endpoint can be reached from outside the VPC at all."""
     endpoint_public_cidrs: tuple[IPvAnyNetwork, ...] = ()
     """Address ranges that may reach the public API endpoint."""
-    admin_principal_arns: tuple[Arn, ...] = ()
+    admin_principal_arns: tuple[PrincipalArn, ...] = ()
     """IAM roles or users that administer the cluster; include the identity that runs Pulumi."""
     log_retention_days: LogRetentionDays = 90
     """How long control-plane logs are kept."""
-    addon_versions: dict[str, str] = {"metrics-server": "v0.8.1-eksbuild.5"}
+    addon_versions: dict[str, AddonVersion] = {"metrics-server": "v0.8.1-eksbuild.5"}
     """Managed add-ons beyond what Auto Mode brings, each pinned: name to version. Autoscaling needs the metrics server;
     `aws eks describe-addon-versions --kubernetes-version 1.34` lists what there is."""
     node_pools: NodePools = NodePools()

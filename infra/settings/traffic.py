@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyNetwork
 
+from contract import service
 from infra.settings.sections import LogRetentionDays, Percent, Section, Weight
 
 Image = Annotated[str, Field(pattern=r"^[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$")]
@@ -112,7 +113,7 @@ class Workload(Section):
     """Whether an update waits until pods are ready; none can be before a first model is in the bucket."""
     min_available: int = Field(default=2, ge=0)
     """Pods that stay up through voluntary disruptions."""
-    drain_seconds: int = Field(default=20, ge=0, le=600)
+    drain_seconds: int = Field(default=service.DRAIN_SECONDS, ge=0, le=600)
     """Time that a stopping pod goes on serving while load balancers turn away from it."""
     refresh_seconds: int = Field(default=30, ge=1, le=3600)
     """How often a pod looks for a new model version."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +16,6 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from localcloud.graph import Graph
 from localcloud.plan import difference, document
 from localcloud.plan.difference import Change, Kind
 from localcloud.program import EXAMPLE_OVERRIDES, ROOT, STACKS, run
@@ -27,14 +26,13 @@ _STYLE = {Kind.ADDED: "green", Kind.CHANGED: "yellow", Kind.REPLACED: "magenta",
 _SIGN = {Kind.ADDED: "+", Kind.CHANGED: "~", Kind.REPLACED: "±", Kind.REMOVED: "-"}
 
 
-def plan(stack: str) -> Graph:
-    """The stack's graph on synthetic answers, with an example image so that the serving pods are in it."""
-    return run(stack, Synthetic(), overrides=EXAMPLE_OVERRIDES)
+def _plan_files(stack: str, config: Mapping[str, str]) -> tuple[str, dict[str, str] | str]:
+    """The stack's files, or the message of the error that its settings caused.
 
-
-def _plan_files(stack: str) -> tuple[str, dict[str, str] | str]:
+    An example image is put in where the configuration has none, so that the serving pods are in the plan.
+    """
     try:
-        return stack, document.files(plan(stack))
+        return stack, document.files(run(stack, Synthetic(), overrides={**EXAMPLE_OVERRIDES, **config}))
     except pulumi.RunError as error:
         return stack, str(error)
 
@@ -45,15 +43,21 @@ def main(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
     stack: Annotated[list[str] | None, typer.Option(help="Only this stack; may be repeated. Default: all.")] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--config", "-c", metavar="KEY=VALUE", help="Over the stack's file, as in pulumi up; needs --check."
+        ),
+    ] = None,
     golden: Annotated[Path, typer.Option(help="Folder of the golden files.")] = GOLDEN,
 ) -> None:
     """Plan every stack offline: resources, inputs and manifests, without an account or an engine."""
-    unknown = sorted(set(stack or ()) - set(STACKS))
     console, errors = Console(), Console(stderr=True)
-    if unknown:
-        errors.print(f"[red]no stack named {', '.join(unknown)}[/red]: choose from {', '.join(STACKS)}")
-        raise typer.Exit(2)
-    planned = _plan_all(stack or list(STACKS), errors)
+    if config and not check:
+        raise typer.BadParameter(
+            "--config is for trying values out and would write them to the golden files: add --check"
+        )
+    planned = _plan_all(stack or list(STACKS), _parsed(config or []), errors)
     failures = {name: text for name, text in planned.items() if isinstance(text, str)}
     for text in failures.values():
         errors.print(text, style="red", markup=False, soft_wrap=True)
@@ -74,7 +78,17 @@ def main(
         raise typer.Exit(1)
 
 
-def _plan_all(names: list[str], console: Console) -> dict[str, dict[str, str] | str]:
+def _parsed(pairs: list[str]) -> dict[str, str]:
+    parsed: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE, such as serveml:residency=eu")
+        parsed[key if ":" in key else f"serveml:{key}"] = value
+    return parsed
+
+
+def _plan_all(names: list[str], config: Mapping[str, str], console: Console) -> dict[str, dict[str, str] | str]:
     # The providers' SDKs take seconds to import: load them once, then fork a worker for each stack.
     importlib.import_module("stacks.platform")
 
@@ -85,7 +99,7 @@ def _plan_all(names: list[str], console: Console) -> dict[str, dict[str, str] | 
     ):
         task = progress.add_task(f"planning {', '.join(names)}", total=len(names))
         done: dict[str, dict[str, str] | str] = {}
-        for name, made in pool.map(_plan_files, names):
+        for name, made in pool.map(_plan_files, names, [config] * len(names)):
             done[name] = made
             progress.advance(task)
         return done
@@ -146,5 +160,8 @@ def _short(value: Any, limit: int = 160) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(main)
+
 if __name__ == "__main__":
-    sys.exit(typer.run(main))
+    app(prog_name="python -m localcloud.plan")

@@ -38,7 +38,7 @@ PINNED_TO_US_EAST_1 = frozenset(
     }
 )
 
-_THIS_KEY = "in a key's policy, * means the key that carries it (KMS developer guide, \"Key policies\")"
+_THIS_KEY = 'in a key\'s policy, * means the key that carries it (KMS developer guide, "Key policies")'
 
 # (resource type, statement id) of statements that name every action of a service or every resource.
 WILDCARDS: dict[tuple[str, str], str] = {

@@ -8,6 +8,8 @@ import pytest
 
 from contract import registry
 from localcloud.graph import Graph, Node
+from localcloud.program import run
+from localcloud.synthetic import Synthetic
 from tests.stacks.conftest import build
 
 pytestmark = pytest.mark.xdist_group("prod")
@@ -114,11 +116,10 @@ def test_the_deployments_table_is_as_specified(prod: Graph) -> None:
 
 
 def test_traffic_goes_to_the_primary_and_each_region_is_watched(prod: Graph) -> None:
-    weighted = [node for node in prod.of_type("aws:route53/record:Record") if node.inputs.get("weightedRoutingPolicies")]
-    weights = {
-        node.inputs["setIdentifier"]: node.inputs["weightedRoutingPolicies"][0]["weight"]
-        for node in weighted
-    }
+    weighted = [
+        node for node in prod.of_type("aws:route53/record:Record") if node.inputs.get("weightedRoutingPolicies")
+    ]
+    weights = {node.inputs["setIdentifier"]: node.inputs["weightedRoutingPolicies"][0]["weight"] for node in weighted}
     assert weights == {PRIMARY: 100, SECONDARY: 0}
     assert all(node.inputs["healthCheckId"] for node in weighted)
     for check in prod.of_type("aws:route53/healthCheck:HealthCheck"):
@@ -139,7 +140,7 @@ def test_pods_scale_between_three_and_twenty_and_never_lose_one_in_a_rollout(pro
 
 
 def test_without_an_image_the_platform_stands_and_no_pod_is_asked_for() -> None:
-    graph = build("dev", ("serveml:image", ""))
+    graph = run("dev", Synthetic())
     assert not graph.of_type("kubernetes:apps/v1:Deployment")
     assert graph.of_type("kubernetes:core/v1:Namespace")
     assert graph.of_type("aws:lb/loadBalancer:LoadBalancer")

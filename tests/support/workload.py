@@ -39,5 +39,6 @@ SETTINGS = ServerSettings(
     max_body_bytes=1_048_576,
     drain_seconds=20,
     refresh_seconds=30,
+    keep_alive_seconds=75,
 )
 NEIGHBOURS = Neighbours(load_balancer_cidrs=["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"], vpc_cidr="10.0.0.0/16")
