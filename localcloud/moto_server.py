@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import subprocess
@@ -120,6 +121,8 @@ class MotoServer:
         self.stop()
 
 
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+
 # Slow to load, and asked for first by nearly every run: EC2 reads the instance types, IAM the managed policies.
 _SLOW_SERVICES = ("ec2", "iam", "s3", "kms", "dynamodb")
 
@@ -129,6 +132,8 @@ def serve(port: int) -> None:
     from moto.server import main
 
     _leave_bucket_policies_unenforced()
+    # Every few hundred new objects the collector would walk over moto's hundred thousand that stay.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     for task in (_end_with_parent, _load_slow_services):
         threading.Thread(target=task, daemon=True).start()
     main(["-H", HOST, "-p", str(port)])

@@ -31,7 +31,13 @@ def server() -> Iterator[MotoServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def backend(server: MotoServer) -> MotoAccount:
+    """Kept for the session: it holds no resources, and its clients are slow to make."""
+    return MotoAccount(server.endpoint)
+
+
 @pytest.fixture
-def account(server: MotoServer) -> Account:
+def account(server: MotoServer, backend: MotoAccount) -> Account:
     server.reset()
-    return Account(MotoAccount(server.endpoint), server.endpoint)
+    return Account(backend, server.endpoint)

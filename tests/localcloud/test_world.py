@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("world")
 PRIMARY, SECONDARY = "us-east-1", "us-west-2"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world() -> Iterator[LocalWorld]:
     with local_world() as world:
         yield world
