@@ -23,7 +23,8 @@ from infra import regions
 from infra.regions import GLOBAL_REGION
 from infra.settings import Settings
 from stacks.account import account_id, region_facts
-from stacks.region import DataLayer, ServingLayer, build_data, build_serving, place_of, shared_place
+from stacks.places import place_of, shared_place
+from stacks.region import DataLayer, ServingLayer, build_data, build_serving
 
 Exports = Mapping[str, Any]
 

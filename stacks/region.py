@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pulumi
 
 from components.base import Place
 from components.cluster.cluster import Cluster, ClusterArgs
 from components.cluster.node_pools import NodePoolArgs, general_pool, gpu_pool, spot_pool
-from components.cluster.pod_identity import PodIdentity, PodIdentityArgs
 from components.edge import access_logs
 from components.images.registry import Images, ImagesArgs
 from components.ingress.ingress import Ingress, IngressArgs
 from components.keys.keys import Keys, KeysArgs
-from components.models.access import reader_statements
 from components.models.policies import Statement
 from components.models.store import ModelStore, ModelStoreArgs
-from components.network import subnets
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.network.vpc import Network, NetworkArgs
-from components.workload import labels
-from components.workload.autoscaling import Scaling
-from components.workload.configuration import ServerSettings
-from components.workload.isolation import Neighbours
-from components.workload.platform_namespaces import Namespaces, NamespacesArgs
-from components.workload.workload import Workload, WorkloadArgs
 from contract import service
-from infra import tags
-from infra.capacity import Capacity, ContainerSize
 from infra.naming import Names
 from infra.settings import Settings
 from stacks.account import RegionFacts
+from stacks.places import place_of, shared_place
+from stacks.workload import build_workload
 
 FORWARDED_HEADER = "X-Forwarded-For"
 """Where CloudFront writes the caller's address."""
-KEEP_ALIVE_MARGIN_SECONDS = 15
-"""How much longer a pod keeps an idle connection than the load balancer does."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +45,6 @@ class ServingLayer:
     network: Network
     cluster: Cluster
     ingress: Ingress
-
-
-def place_of(settings: Settings, region: str) -> Place:
-    """Where and under which names and tags a region's resources are made."""
-    return Place(
-        names=Names(settings.project, settings.environment, region),
-        region=region,
-        tags=tags.standard(
-            environment=settings.environment,
-            project=settings.project,
-            cost_center=settings.cost_center,
-            owner=settings.owner,
-            auto_shutdown=settings.auto_shutdown,
-            data_class=settings.data_class,
-        ),
-        protect=settings.protect,
-    )
-
-
-def shared_place(settings: Settings) -> Place:
-    """The place of what belongs to no region; its few regional parts lie in the primary one."""
-    primary = place_of(settings, settings.pair.primary)
-    return replace(primary, names=Names(settings.project, settings.environment))
 
 
 def build_data(settings: Settings, region: str, account_id: str) -> DataLayer:
@@ -175,7 +141,7 @@ def build_serving(
     )
     cluster = _cluster(settings, place, account_id, data, network, groups, facts.zones, cluster_name)
     ingress = _ingress(settings, place, data, network, groups, certificate_arn, cluster_name)
-    _workload(settings, place, account_id, data, cluster, ingress, cidr, len(facts.zones))
+    build_workload(settings, place, account_id, data.keys, data.store, cluster, ingress, cidr, len(facts.zones))
     return ServingLayer(network, cluster, ingress)
 
 
@@ -267,97 +233,5 @@ def _ingress(
             hidden_paths=[service.METRICS_PATH],
             log_key_arn=data.keys.logs_key_arn,
             waf_log_retention_days=settings.edge.waf_log_retention_days,
-        ),
-    )
-
-
-def _workload(
-    settings: Settings,
-    place: Place,
-    account_id: str,
-    data: DataLayer,
-    cluster: Cluster,
-    ingress: Ingress,
-    cidr: str,
-    zones: int,
-) -> None:
-    wanted = settings.workload
-    names = place.names
-    namespaces = Namespaces(
-        names.of("namespaces"),
-        NamespacesArgs(
-            place=place,
-            provider=cluster.provider,
-            cluster=cluster.cluster,
-            quota=Capacity(
-                cpu_requests_millicores=wanted.quota.cpu_request_cores * 1000,
-                cpu_limits_millicores=wanted.quota.cpu_limit_cores * 1000,
-                memory_requests_mib=wanted.quota.memory_request_gib * 1024,
-                memory_limits_mib=wanted.quota.memory_limit_gib * 1024,
-            ),
-            gpus=wanted.quota.gpus,
-        ),
-    )
-    if settings.image is None:
-        return
-    identity = PodIdentity(
-        names.of("inference-identity"),
-        PodIdentityArgs(
-            place=place,
-            account_id=account_id,
-            cluster_name=cluster.cluster_name,
-            namespace=labels.SERVING_NAMESPACE,
-            service_account=service.SERVICE_NAME,
-            statements=reader_statements(
-                bucket_arn=data.store.production_bucket_arn,
-                key_arn=data.keys.data_key_arn,
-                model_name=wanted.model_name,
-                region=place.region,
-            ),
-        ),
-    )
-    plan = subnets.plan(cidr, zones, settings.network.public_prefix_length, settings.network.private_prefix_length)
-    Workload(
-        names.of("inference"),
-        WorkloadArgs(
-            place=place,
-            provider=cluster.provider,
-            cluster=cluster.cluster,
-            after=[namespaces, ingress, identity],
-            image=settings.image,
-            canary_image=wanted.canary_image,
-            canary_replicas=wanted.canary_replicas,
-            settings=ServerSettings(
-                environment=settings.environment,
-                log_level=settings.log_level,
-                models_bucket=data.store.production_bucket,
-                model_name=wanted.model_name,
-                model_version=wanted.model_version,
-                max_body_bytes=wanted.max_body_bytes,
-                drain_seconds=wanted.drain_seconds,
-                refresh_seconds=wanted.refresh_seconds,
-                keep_alive_seconds=settings.ingress.idle_timeout_seconds + KEEP_ALIVE_MARGIN_SECONDS,
-            ),
-            size=ContainerSize(
-                cpu_request_millicores=wanted.cpu_request_millicores,
-                cpu_limit_millicores=wanted.cpu_limit_millicores,
-                memory_request_mib=wanted.memory_request_mib,
-                memory_limit_mib=wanted.memory_limit_mib,
-            ),
-            scaling=Scaling(
-                replicas_min=wanted.autoscaling.replicas_min,
-                replicas_max=wanted.autoscaling.replicas_max,
-                available_min=wanted.min_available,
-                cpu_percent=wanted.autoscaling.cpu_percent,
-                memory_percent=wanted.autoscaling.memory_percent,
-                requests_per_second=None,
-                scale_up_period_seconds=wanted.autoscaling.scale_up_period_seconds,
-                scale_down_period_seconds=wanted.autoscaling.scale_down_period_seconds,
-            ),
-            neighbours=Neighbours(load_balancer_cidrs=plan.public, vpc_cidr=cidr),
-            zones=zones,
-            stable_target_group_arn=ingress.stable_target_group_arn,
-            canary_target_group_arn=ingress.canary_target_group_arn,
-            await_rollout=wanted.await_rollout,
         ),
     )

@@ -166,26 +166,23 @@ class SecurityGroups(Component, area="network"):
         )
 
     def _allow_in(self, label: str, group: aws.ec2.SecurityGroup, ports: _Ports, peer: _Peer, description: str) -> None:
-        aws.vpc.SecurityGroupIngressRule(
-            self.child_name(label),
-            security_group_id=group.id,
-            description=description,
-            ip_protocol=ports.protocol,
-            from_port=ports.port,
-            to_port=ports.port,
-            cidr_ipv4=peer.cidr_ipv4,
-            cidr_ipv6=peer.cidr_ipv6,
-            prefix_list_id=peer.prefix_list_id,
-            referenced_security_group_id=peer.referenced_security_group_id,
-            region=self.region,
-            tags=self.tagged(self.place.names.of(label)),
-            opts=self.child(),
-        )
+        self._rule(aws.vpc.SecurityGroupIngressRule, label, group, ports, peer, description)
 
     def _allow_out(
         self, label: str, group: aws.ec2.SecurityGroup, ports: _Ports, peer: _Peer, description: str
     ) -> None:
-        aws.vpc.SecurityGroupEgressRule(
+        self._rule(aws.vpc.SecurityGroupEgressRule, label, group, ports, peer, description)
+
+    def _rule(
+        self,
+        direction: type[aws.vpc.SecurityGroupIngressRule] | type[aws.vpc.SecurityGroupEgressRule],
+        label: str,
+        group: aws.ec2.SecurityGroup,
+        ports: _Ports,
+        peer: _Peer,
+        description: str,
+    ) -> None:
+        direction(
             self.child_name(label),
             security_group_id=group.id,
             description=description,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 
-from infra.capacity import Capacity, ContainerSize, fits, needed
+from infra.capacity import fits, needed
 from infra.naming import BUCKET_MAX, LOAD_BALANCER_MAX, ROLE_MAX, Names
 from infra.settings.errors import Problem
 from infra.settings.model import Environment, Settings
@@ -177,20 +177,10 @@ def _pods_fit_the_quota(s: Settings) -> Problems:
         if request > limit:
             yield _problem(f"workload.{name}", f"{request} was given; a request must not be above its limit ({limit})")
             return
-    size = ContainerSize(
-        cpu_request_millicores=w.cpu_request_millicores,
-        cpu_limit_millicores=w.cpu_limit_millicores,
-        memory_request_mib=w.memory_request_mib,
-        memory_limit_mib=w.memory_limit_mib,
+    at_full_scale = needed(
+        replicas_max=scaling.replicas_max, canary_replicas=w.canary_replicas, container=w.container_size
     )
-    quota = Capacity(
-        cpu_requests_millicores=w.quota.cpu_request_cores * 1000,
-        cpu_limits_millicores=w.quota.cpu_limit_cores * 1000,
-        memory_requests_mib=w.quota.memory_request_gib * 1024,
-        memory_limits_mib=w.quota.memory_limit_gib * 1024,
-    )
-    at_full_scale = needed(replicas_max=scaling.replicas_max, canary_replicas=w.canary_replicas, container=size)
-    for shortfall in fits(at_full_scale, quota):
+    for shortfall in fits(at_full_scale, w.quota.capacity):
         yield _problem("workload.quota", shortfall)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, IPvAnyNetwork
 
 from contract import service
+from infra.capacity import Capacity, ContainerSize
 from infra.settings.sections import LogRetentionDays, Percent, Section, Weight
 
 Image = Annotated[str, Field(pattern=r"^[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$")]
@@ -72,6 +73,15 @@ class Quota(Section):
     gpus: int = Field(default=0, ge=0)
     """GPUs that the namespace may request; the GPU node pool needs at least one."""
 
+    @property
+    def capacity(self) -> Capacity:
+        return Capacity(
+            cpu_requests_millicores=self.cpu_request_cores * 1000,
+            cpu_limits_millicores=self.cpu_limit_cores * 1000,
+            memory_requests_mib=self.memory_request_gib * 1024,
+            memory_limits_mib=self.memory_limit_gib * 1024,
+        )
+
 
 class Autoscaling(Section):
     replicas_min: int = Field(default=3, ge=1)
@@ -119,3 +129,12 @@ class Workload(Section):
     """How often a pod looks for a new model version."""
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=104_857_600)
     """Largest request body, enforced by the server and by the Web ACLs' own rule."""
+
+    @property
+    def container_size(self) -> ContainerSize:
+        return ContainerSize(
+            cpu_request_millicores=self.cpu_request_millicores,
+            cpu_limit_millicores=self.cpu_limit_millicores,
+            memory_request_mib=self.memory_request_mib,
+            memory_limit_mib=self.memory_limit_mib,
+        )
