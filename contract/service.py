@@ -34,6 +34,9 @@ ENV_REQUEST_TIMEOUT_SECONDS = "SERVEML_REQUEST_TIMEOUT_SECONDS"
 ENV_KEEP_ALIVE_SECONDS = "SERVEML_KEEP_ALIVE_SECONDS"
 ENV_INFERENCE_THREADS = "SERVEML_INFERENCE_THREADS"
 
+LATEST_VERSION = "latest"
+"""In place of a version: follow the highest release in the bucket."""
+
 CACHE_DIR = "/var/cache/serveml"
 """Where verified model files lie in the container: the one path it writes to besides /tmp."""
 

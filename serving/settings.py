@@ -61,7 +61,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         models_bucket=read.text(service.ENV_MODELS_BUCKET, _bucket),
         model_name=read.text(service.ENV_MODEL_NAME, check_model_name),
-        model_version=read.text(service.ENV_MODEL_VERSION, _version_or_none, ""),
+        model_version=read.text(service.ENV_MODEL_VERSION, _version_or_none, service.LATEST_VERSION),
         environment=read.text(service.ENV_ENVIRONMENT, _word, "local"),
         pod_name=read.text(service.ENV_POD_NAME, _word, socket.gethostname()),
         log_level=read.text(service.ENV_LOG_LEVEL, _log_level, "info"),
@@ -95,7 +95,7 @@ def _bucket(value: str) -> str:
 
 
 def _version_or_none(value: str) -> Version | None:
-    return Version.parse(value) if value else None
+    return None if value == service.LATEST_VERSION else Version.parse(value)
 
 
 def _log_level(value: str) -> str:

@@ -19,9 +19,6 @@ CONFIG_MAP = labels.APPLICATION
 CHECKSUM_ANNOTATION = "serveml/configuration-sha256"
 """On the pods' template: they read the ConfigMap at their start alone, so a change of content has to roll them."""
 
-LATEST_VERSION = "latest"
-"""Follow the highest released version of the model in the bucket."""
-
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # The AWS SDK for Python reads its region from this variable and from no other (boto3 guide, "Configuration").
@@ -45,7 +42,7 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         objects.check_model_name(self.model_name)
-        if self.model_version != LATEST_VERSION:
+        if self.model_version != service.LATEST_VERSION:
             objects.Version.parse(self.model_version)
         if self.log_level not in LOG_LEVELS:
             raise InvalidWorkload(f"log level {self.log_level!r} is not known: use one of {', '.join(LOG_LEVELS)}")

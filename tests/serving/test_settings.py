@@ -33,7 +33,7 @@ def test_every_fault_is_reported_with_variable_value_and_what_is_allowed() -> No
         load(
             {
                 service.ENV_MODELS_BUCKET: "My Bucket",
-                service.ENV_MODEL_VERSION: "latest",
+                service.ENV_MODEL_VERSION: "newest",
                 service.ENV_LOG_LEVEL: "loud",
                 service.ENV_HTTP_PORT: "70000",
                 service.ENV_DRAIN_SECONDS: "-1",
@@ -43,7 +43,7 @@ def test_every_fault_is_reported_with_variable_value_and_what_is_allowed() -> No
     assert str(raised.value).splitlines() == [
         "SERVEML_MODELS_BUCKET: 'My Bucket' is not a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
         "SERVEML_MODEL_NAME is not set, and it has no default",
-        "SERVEML_MODEL_VERSION: model version 'latest' is not a semantic version: "
+        "SERVEML_MODEL_VERSION: model version 'newest' is not a semantic version: "
         "write MAJOR.MINOR.PATCH, such as 1.4.0",
         "SERVEML_LOG_LEVEL: 'loud' is no level: one of debug, info, warning, error is allowed",
         "SERVEML_HTTP_PORT is '70000': a whole number from 0 to 65535 is allowed",
