@@ -7,11 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
-SOURCES := infra components stacks serving localcloud ops contract tests
+SOURCES := infra components stacks serving localcloud ops contract bench tests
 
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/.uv/bin/uv)
 
-.PHONY: help demo test lint format plan reference lock up clean
+.PHONY: help demo test lint format plan reference bench lock up clean
 
 help: ## Show the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,9 +49,13 @@ plan: $(READY) ## Write every stack's resource graph to tests/golden (CHECK=1 on
 reference: $(READY) ## Generate the settings table and the schema of the stack files.
 	@$(BIN)/python -m stacks.reference
 
+bench: $(READY) ## Measure the serving container beside its peers (needs wrk; ARGS=--quick for a first look).
+	@$(BIN)/python -m bench.serving $(ARGS)
+
 lock: ## Resolve the locked requirements anew.
 	uv pip compile --quiet --upgrade --extra serving --extra local --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements/platform.txt pyproject.toml
-	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --output-file requirements/serving.txt serving/requirements.in
+	uv pip compile --quiet --upgrade --constraint requirements/platform.txt --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements/serving.txt serving/requirements.in
+	for name in fastapi litserve bentoml kserve mlserver; do uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file bench/requirements/$$name.txt bench/requirements/$$name.in; done
 	echo uv | uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements/uv.txt -
 
 up: $(READY) ## pulumi up for STACK=dev|staging|prod|local, with a Pulumi CLI.

@@ -1,6 +1,7 @@
 """`checksums.json`: the SHA-256 of every other file of a model version, and what makes the version complete.
 
-It is uploaded last, so a version without it is one that is still being published.
+It is uploaded last, so a version without it is one that is still being published. `signature.json` signs its bytes, and
+so is the one file besides itself that it leaves out.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from contract.objects import CHECKSUMS_FILE, METADATA_FILE, MODEL_FILE
+from contract.signature import SIGNATURE_FILE
 
 ALGORITHM = "sha256"
+
+MAX_BYTES = 65_536
+"""More than hundreds of files take; a reader may refuse a longer document unread."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -40,7 +45,7 @@ def parse(data: bytes) -> dict[str, str]:
     """File name → digest; raise InvalidChecksums unless it covers the model and its metadata and names plain files."""
     try:
         document: object = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidChecksums(f"{CHECKSUMS_FILE} is not a JSON document: {error}") from None
     if not isinstance(document, dict):
         raise InvalidChecksums(f'{CHECKSUMS_FILE} is not an object with "algorithm" and "files"')
@@ -55,7 +60,7 @@ def parse(data: bytes) -> dict[str, str]:
     digests = cast(dict[str, Any], files)
     for name, digest in digests.items():
         # A name with a slash would let a document write outside the version's own directory.
-        if _FILE_NAME.fullmatch(name) is None or name == CHECKSUMS_FILE:
+        if _FILE_NAME.fullmatch(name) is None or name in (CHECKSUMS_FILE, SIGNATURE_FILE):
             raise InvalidChecksums(f"{CHECKSUMS_FILE} names {name!r}, which is not a plain name of a model's file")
         if not isinstance(digest, str) or _DIGEST.fullmatch(digest) is None:
             raise InvalidChecksums(f"{CHECKSUMS_FILE} has no SHA-256 of 64 hexadecimal digits for {name!r}")

@@ -1,4 +1,4 @@
-"""Publishing a model version: checked, uploaded with its checksums, and never changed afterwards."""
+"""Publishing a model version: checked, signed, uploaded with its checksums, and never changed afterwards."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from contract import checksums
+from contract import checksums, signature
 from contract import metadata as documents
 from contract.metadata import InvalidMetadata, ModelMetadata
 from contract.objects import CHECKSUMS_FILE, METADATA_FILE, MODEL_FILE, Version, version_prefix
+from contract.signature import SIGNATURE_FILE, InvalidSignature
+from ops.signing import Signer
 from serving.model import Model, ModelRefused
+from serving.signature import verify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,18 +48,29 @@ class PublishedModel:
 
 
 def publish(
-    s3: S3Client, bucket: str, name: str, version: Version, model_path: Path, metadata: ModelMetadata
+    s3: S3Client,
+    bucket: str,
+    name: str,
+    version: Version,
+    model_path: Path,
+    metadata: ModelMetadata,
+    *,
+    signer: Signer | None = None,
 ) -> PublishedModel:
-    """Upload a version, `checksums.json` last; raise PublishRefused, or botocore's ClientError.
+    """Upload a version, its signature and then `checksums.json` last.
 
-    The same bytes again change nothing: an upload that broke off is finished by repeating it.
+    Raises PublishRefused, CannotSign, or botocore's ClientError. The same bytes again change nothing: an upload that
+    broke off is finished by repeating it, and a version that lies there unsigned gets its signature.
     """
     check(name, version, model_path, metadata)
     files = {MODEL_FILE: model_path.read_bytes(), METADATA_FILE: documents.render(metadata)}
     digests = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
-    files[CHECKSUMS_FILE] = checksums.render(digests)
+    promised = checksums.render(digests)
     prefix = version_prefix(name, version)
     created = [_put_once(s3, bucket, f"{prefix}{file}", data) for file, data in files.items()]
+    if signer is not None:
+        created.append(_sign_once(s3, bucket, f"{prefix}{SIGNATURE_FILE}", promised, signer))
+    created.append(_put_once(s3, bucket, f"{prefix}{CHECKSUMS_FILE}", promised))
     return PublishedModel(
         bucket=bucket, prefix=prefix, name=name, version=version, digests=digests, created=any(created)
     )
@@ -76,8 +90,34 @@ def check(name: str, version: Version, model_path: Path, metadata: ModelMetadata
         raise PublishRefused(f"{name} {version} would be refused by the server: {error}") from error
 
 
+def _sign_once(s3: S3Client, bucket: str, key: str, promised: bytes, signer: Signer) -> bool:
+    """Write the signature if none is there; True when this call wrote it, False when this key had signed before."""
+    if _put_new(s3, bucket, key, signature.render(signer.sign(promised))):
+        return True
+    try:
+        # ECDSA signs the same bytes differently each time: what is there counts if it proves the same.
+        verify(signer.public_key, promised, signature.parse(_get(s3, bucket, key)))
+    except InvalidSignature as error:
+        raise VersionExists(
+            f"s3://{bucket}/{key} is not a signature of this version by this key ({error}), and a version is never "
+            "changed: publish under a new version"
+        ) from error
+    return False
+
+
 def _put_once(s3: S3Client, bucket: str, key: str, data: bytes) -> bool:
     """Write the object if it is not there; True when this call wrote it, False when it held the same bytes."""
+    if _put_new(s3, bucket, key, data):
+        return True
+    if _get(s3, bucket, key) != data:
+        raise VersionExists(
+            f"s3://{bucket}/{key} holds other bytes, and a version is never changed: publish under a new version"
+        )
+    return False
+
+
+def _put_new(s3: S3Client, bucket: str, key: str, data: bytes) -> bool:
+    """Write the object; False, and nothing done, where one lies there already."""
     try:
         s3.put_object(
             Bucket=bucket,
@@ -92,10 +132,9 @@ def _put_once(s3: S3Client, bucket: str, key: str, data: bytes) -> bool:
             raise VersionExists(f"s3://{bucket}/{key} is being written by somebody else: publish again") from error
         if code != _ALREADY_THERE:
             raise
-    else:
-        return True
-    if s3.get_object(Bucket=bucket, Key=key)["Body"].read() != data:
-        raise VersionExists(
-            f"s3://{bucket}/{key} holds other bytes, and a version is never changed: publish under a new version"
-        )
-    return False
+        return False
+    return True
+
+
+def _get(s3: S3Client, bucket: str, key: str) -> bytes:
+    return s3.get_object(Bucket=bucket, Key=key)["Body"].read()

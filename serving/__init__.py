@@ -2,3 +2,5 @@
 
 It imports `contract` and its own dependencies, and nothing of the infrastructure.
 """
+
+VERSION = "0.1.0"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import importlib
 import os
 import sys
+import tempfile
 
-import uvloop
-
-from serving import log, server, settings
+from serving import log, settings
 from serving.settings import InvalidSettings
 
 CANNOT_START = 2
@@ -21,13 +20,15 @@ def main() -> int:
         print(error, file=sys.stderr)
         return CANNOT_START
     log.configure(chosen.log_level, chosen.pod_name)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(server.run(chosen))
-        except OSError as error:
-            print(f"cannot listen on {chosen.host}: {error}", file=sys.stderr)
-            return CANNOT_START
-    return 0
+    if chosen.workers > 1:
+        # prometheus_client decides as it is imported whether its values are shared, so this comes before the server.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="serveml-metrics-")
+    supervisor = importlib.import_module("serving.supervisor")
+    try:
+        return int(supervisor.serve(chosen))
+    except OSError as error:
+        print(f"cannot listen on {chosen.host}: {error}", file=sys.stderr)
+        return CANNOT_START
 
 
 if __name__ == "__main__":

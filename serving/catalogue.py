@@ -1,28 +1,57 @@
-"""Which version is served: follows the bucket in a thread of its own and changes over in one assignment.
+"""Which versions of one model are served: follows the bucket in a thread and changes over in one assignment.
 
-The highest published release wins, or the version that was pinned. Whatever cannot be verified or loaded is refused,
-and the server stays with what it has.
+The highest published release wins, or the version that was pinned; beside it stay the versions that an operator asked
+for. Whatever cannot be verified or loaded is refused, and the server stays with what it has. While the bucket is away,
+a server that has nothing yet begins with what an earlier one left on disk.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from contract.objects import Version
+from serving.disk import Evicted, NoRoom
 from serving.metrics import Metrics
 from serving.model import ModelRefused
 from serving.predictor import Predictor
+from serving.shelf import NoMemory, Shelf
 from serving.store import Files, Published, Store, StoreUnreachable, VersionCorrupt
 
 logger = logging.getLogger(__name__)
 
-Fingerprint = frozenset[tuple[str, str]]
+BUCKET_PATIENCE_SECONDS = 3.0
+"""How long a server that has nothing waits for the bucket before it begins with what is on disk."""
+
+# What a refusal counts as in the metrics.
+_REFUSALS: dict[type[Exception], str] = {
+    VersionCorrupt: "corrupt",
+    ModelRefused: "load",
+    NoRoom: "disk",
+    Evicted: "disk",
+    NoMemory: "memory",
+}
+_LASTING = (VersionCorrupt, ModelRefused)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A published version as an operator sees it."""
+
+    name: str
+    version: str
+    loaded: bool
+    current: bool
+    reason: str
+    """Why it is not served, where that is a fault; otherwise empty."""
 
 
 class Catalogue:
-    """Holds the predictor of the version that is served now."""
+    """Brings versions of one model to a shelf, where requests find them."""
 
     def __init__(
         self,
@@ -31,38 +60,100 @@ class Catalogue:
         metrics: Metrics,
         *,
         pinned: Version | None = None,
+        shelf: Shelf | None = None,
+        patience_seconds: float = BUCKET_PATIENCE_SECONDS,
     ) -> None:
+        self.name = store.name
         self._store = store
         self._open = open_version
         self._metrics = metrics
         self._pinned = pinned
-        self._refused: set[Fingerprint] = set()
-        self._current: Predictor | None = None
+        self._patience_seconds = patience_seconds
+        self._loading = threading.Lock()
+        self._shelf = shelf or Shelf()
+        self._refused: set[Published] = set()
+        self._faults: dict[str, str] = {}
+        self._listed: tuple[Published, ...] = ()
+        self._asks: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
 
     @property
     def current(self) -> Predictor | None:
         """The predictor to answer with; a request keeps the one it started with."""
-        return self._current
+        return self._shelf.find(self.name)
+
+    def entries(self) -> list[Entry]:
+        """Every version that the last look at the bucket found, the highest first, without looking again."""
+        current = self.current
+        faults = self._faults
+        return [
+            Entry(
+                name=self.name,
+                version=str(found.version),
+                loaded=self._shelf.find(self.name, str(found.version)) is not None,
+                current=current is not None and current.version == str(found.version),
+                reason=faults.get(str(found.version), ""),
+            )
+            for found in sorted(self._listed, key=lambda found: found.version, reverse=True)
+        ]
+
+    def ask(self, version: str, *, wanted: bool) -> None:
+        """Have a version loaded besides the current one, or no longer: at once here, elsewhere at the next refresh."""
+        self._asks.put((version, wanted))
+
+    def wake(self) -> None:
+        """Let a thread that follows look up before its time, be it that it was told to stop."""
+        self._asks.put(None)
 
     def follow(self, stop: threading.Event, *, every_seconds: float) -> None:
         """Refresh until told to stop. Runs in a thread; nothing that happens in a refresh ends it."""
+        late = threading.Timer(self._patience_seconds, self._begin_from_disk)
+        late.daemon = True
+        late.start()
         while not stop.is_set():
             try:
                 self.refresh()
             except Exception:
                 self._metrics.model_error("refresh")
-                logger.exception("refreshing the model failed")
-            stop.wait(every_seconds)
+                logger.exception("refreshing the model %s failed", self.name)
+            try:
+                ask = self._asks.get(timeout=every_seconds)
+                while ask is not None:
+                    self._store.disk.ask(self.name, ask[0], wanted=ask[1])
+                    ask = self._asks.get_nowait()
+            except queue.Empty:
+                pass
+            except OSError:
+                self._metrics.model_error("disk")
+                logger.exception("an operator's wish for the model %s could not be noted", self.name)
+
+    def _begin_from_disk(self) -> None:
+        # The bucket may take half a minute to be given up, or a new version long to come down.
+        try:
+            if self.current is None:
+                self._serve_from_disk()
+        except Exception:
+            self._metrics.model_error("disk")
+            logger.exception("beginning with the model %s from the disk failed", self.name)
 
     def refresh(self) -> None:
         """Look at the bucket once and change over if another version should be served."""
         try:
             published = self._store.published()
-            self._refused &= {found.fingerprint for found in published}
+            self._listed = tuple(published)
+            self._forget(published)
             self._change_over(self._ranked(published))
+            self._serve_asked({str(found.version): found for found in published})
         except StoreUnreachable as error:
             self._metrics.model_error("store")
             logger.warning("%s; %s", error, self._stays())
+            if self.current is None:
+                self._serve_from_disk()
+        self._note_use()
+
+    def _forget(self, published: list[Published]) -> None:
+        versions = {str(found.version) for found in published}
+        self._refused &= set(published)
+        self._faults = {version: reason for version, reason in self._faults.items() if version in versions}
 
     def _ranked(self, published: list[Published]) -> list[Published]:
         if self._pinned is not None:
@@ -72,25 +163,92 @@ class Catalogue:
 
     def _change_over(self, ranked: list[Published]) -> None:
         for candidate in ranked:
-            if self._current is not None and self._current.version == str(candidate.version):
+            if self.current is not None and self.current.version == str(candidate.version):
                 return
-            if candidate.fingerprint not in self._refused and self._serve(candidate):
+            if self._serve(candidate, current=True):
                 return
 
-    def _serve(self, candidate: Published) -> bool:
-        try:
-            predictor = self._open(self._store.fetch(candidate.version))
-        except (VersionCorrupt, ModelRefused) as error:
-            # Remembered until one of its objects changes: downloading the same bytes again would change nothing.
-            self._refused.add(candidate.fingerprint)
-            self._metrics.model_error("corrupt" if isinstance(error, VersionCorrupt) else "load")
-            logger.error("refused version %s: %s; %s", candidate.version, error, self._stays())
+    def _serve_asked(self, published: dict[str, Published]) -> None:
+        asked = self._store.disk.asked(self.name)
+        for version in sorted(asked & published.keys()):
+            if self._shelf.find(self.name, version) is None and not self._serve(published[version], current=False):
+                # An operator may ask again; looking for room at each refresh would only download in circles.
+                self._store.disk.ask(self.name, version, wanted=False)
+        # Taken back by an operator, or withdrawn from the bucket.
+        asked = self._store.disk.asked(self.name)
+        for predictor in self._shelf.loaded():
+            if predictor.name == self.name and predictor.version not in asked & published.keys():
+                self._shelf.drop(self.name, predictor.version)
+
+    def _serve(self, candidate: Published, *, current: bool) -> bool:
+        if candidate in self._refused:
             return False
-        self._current = predictor
-        self._metrics.serving(predictor.name, predictor.version)
-        self._store.keep_only(candidate.version)
-        logger.warning("serving %s %s", predictor.name, predictor.version, extra={"model_version": predictor.version})
-        return True
+        error = self._bring(candidate.version, self._store.opened, current=current)
+        if isinstance(error, _LASTING):
+            # Remembered until one of its objects changes: downloading the same bytes again would change nothing.
+            self._refused.add(candidate)
+        return error is None
+
+    def _serve_from_disk(self) -> None:
+        """Begin with what an earlier server left, unless something is served by then."""
+        published = {found.version for found in self._listed}
+        for version in self._store.kept():
+            if self.current is not None:
+                return
+            allowed = not version.prerelease if self._pinned is None else version == self._pinned
+            # Where the bucket could be listed, what was withdrawn from it is not served from here either.
+            if allowed and (not published or version in published):
+                self._bring(version, self._store.opened_from_disk, current=True, first=True)
+
+    def _bring(
+        self,
+        version: Version,
+        opened: Callable[[Version], AbstractContextManager[Files]],
+        *,
+        current: bool,
+        first: bool = False,
+    ) -> Exception | None:
+        """Load a version and put it on the shelf, `first` only while none is current; return why it was refused."""
+        try:
+            with opened(version) as files, self._loading:
+                if not (first and self.current is not None):
+                    self._load(files, current=current)
+        except tuple(_REFUSALS) as error:
+            self._refuse(str(version), error)
+            return error
+        return None
+
+    def _load(self, files: Files, *, current: bool) -> None:
+        version, disk = str(files.metadata.version), self._store.disk
+        try:
+            for name, evicted in self._shelf.reserve(self.name, version, files.model_bytes, current=current):
+                disk.ask(name, evicted, wanted=False)
+                logger.warning("evicted %s %s for %s %s", name, evicted, self.name, version)
+            # An operator may have had it loaded before it became the one to serve.
+            predictor = self._shelf.find(self.name, version) or self._open(files)
+        except BaseException:
+            self._shelf.release(self.name, version)
+            raise
+        before = self.current
+        keep_before = before is not None and before.version in disk.asked(self.name)
+        self._shelf.put(predictor, current=current, keep_before=keep_before)
+        self._faults = {at: reason for at, reason in self._faults.items() if at != version}
+        if current:
+            self._metrics.serving(self.name, version)
+        besides = "" if current else " besides"
+        logger.warning("serving %s %s%s", self.name, version, besides, extra={"model_version": version})
+
+    def _refuse(self, version: str, error: Exception) -> None:
+        # What is for want of room is tried at each refresh, and told once.
+        if self._faults.get(version) != str(error):
+            self._metrics.model_error(_REFUSALS[type(error)])
+            logger.error("refused version %s: %s; %s", version, error, self._stays())
+        self._faults = {**self._faults, version: str(error)}
+
+    def _note_use(self) -> None:
+        current = self.current
+        versions = [Version.parse(found.version) for found in self._shelf.loaded() if found.name == self.name]
+        self._store.disk.served(self.name, versions, None if current is None else Version.parse(current.version))
 
     def _stays(self) -> str:
-        return "no version is served" if self._current is None else f"still serving {self._current.version}"
+        return "no version is served" if self.current is None else f"still serving {self.current.version}"

@@ -45,14 +45,30 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class _Output(logging.StreamHandler[TextIO]):
+    """The one handler that `configure` sets."""
+
+
 def configure(level: str, pod: str, stream: TextIO = sys.stdout) -> None:
     """Send every logger's records at `level` and above to `stream`."""
-    handler = logging.StreamHandler(stream)
+    handler = _Output(stream)
     handler.setFormatter(JsonLines(pod))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def write_lines(text: str) -> None:
+    """Write whole lines to where the records go, none torn by another thread's."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Output):
+            handler.acquire()
+            try:
+                handler.stream.write(text)
+                handler.flush()
+            finally:
+                handler.release()
 
 
 def _places(error: BaseException) -> list[str]:

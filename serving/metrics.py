@@ -1,9 +1,16 @@
-"""What the container counts and times, in a registry of its own, as Prometheus text."""
+"""What the container counts and times, as Prometheus text: of one process, or summed over its workers.
+
+With several workers the values live in files that all of them map, so any worker can answer for all. That is the
+client library's multiprocess mode, switched on by the variable MULTIPROCESS_DIRECTORY before this module is imported.
+"""
 
 from __future__ import annotations
 
+import os
+
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -16,6 +23,8 @@ OK, INVALID, FAILED = "ok", "invalid", "failed"
 
 FIRST_ERROR_STATUS = 400
 
+MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+
 # A second series for each counter, holding when it was made, would double the page for nothing that is used.
 prometheus_client.disable_created_metrics()
 
@@ -25,7 +34,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        self._shared = MULTIPROCESS_DIRECTORY in os.environ
+        if not self._shared:
+            ProcessCollector(registry=self.registry)
         http = ("method", "route", "status")
         self._requests = Counter("http_requests_total", "Requests answered", http, registry=self.registry)
         self._errors = Counter(
@@ -55,29 +66,55 @@ class Metrics:
             "model_errors_total", "Failures to load or run a model", ("error_type",), registry=self.registry
         )
         self._version = Gauge(
-            "model_version", "1 for the version that is served", ("name", "version"), registry=self.registry
+            "model_version",
+            "1 for the version that is served",
+            ("name", "version"),
+            multiprocess_mode="livemax",
+            registry=self.registry,
         )
-        self._served: tuple[str, str] | None = None
+        self._served: dict[str, str] = {}
+        # Finding a child by its labels costs more than counting does; the labels come from small fixed sets.
+        self._request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._prediction_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, status).inc()
-        self._duration.labels(method, route).observe(seconds)
+        key = (method, route, status)
+        children = self._request_children.get(key)
+        if children is None:
+            children = self._requests.labels(*key), self._duration.labels(method, route)
+            self._request_children[key] = children
+        children[0].inc()
+        children[1].observe(seconds)
         if status >= FIRST_ERROR_STATUS:
             self._errors.labels(method, route, status).inc()
 
     def prediction(self, version: str, outcome: str, seconds: float) -> None:
-        self._predictions.labels(version, outcome).inc()
-        self._prediction_duration.labels(version).observe(seconds)
+        key = (version, outcome)
+        children = self._prediction_children.get(key)
+        if children is None:
+            children = self._predictions.labels(*key), self._prediction_duration.labels(version)
+            self._prediction_children[key] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
     def model_error(self, error_type: str) -> None:
         self._model_errors.labels(error_type).inc()
 
     def serving(self, name: str, version: str) -> None:
-        """Mark the version that is served now, and no other."""
+        """Mark the version of a model that is served now, and no other of that model."""
+        before = self._served.get(name)
         self._version.labels(name, version).set(1)
-        if self._served not in (None, (name, version)):
-            self._version.remove(*self._served)
-        self._served = (name, version)
+        if before is not None and before != version:
+            if self._shared:
+                # A mapped value cannot be taken away; 0 says the same.
+                self._version.labels(name, before).set(0)
+            else:
+                self._version.remove(name, before)
+        self._served[name] = version
 
     def page(self) -> bytes:
-        return prometheus_client.generate_latest(self.registry)
+        if not self._shared:
+            return prometheus_client.generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)
+        return prometheus_client.generate_latest(together)

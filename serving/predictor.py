@@ -6,10 +6,11 @@ event loop.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from contract.metadata import ModelMetadata
-from serving.model import Model
+from serving.model import Array, Model
 from serving.wire import RowFormat
 
 
@@ -28,6 +29,14 @@ class Predictor:
         """Raise ModelRefused for a model that cannot be served by rows."""
         rows = RowFormat(metadata, max_rows=max_rows)
         return cls(Model.load(metadata, path, threads=threads), rows)
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        return self._model.metadata
+
+    def predict(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Arrays in, arrays out; raise InferenceFailed."""
+        return self._model.predict(inputs)
 
     def answer(self, body: bytes) -> bytes:
         """Raise InvalidRequest for what the client can mend, InferenceFailed for what it cannot."""

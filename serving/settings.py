@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from contract import service
-from contract.objects import Version, check_model_name
+from contract.objects import Version
+from serving import disk, shelf, store
+from serving.signature import TrustedKeys
+from serving.wanted import Wanted, wanted
 
+MIB = 1024**2
+TIB = 1024**4
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # "General purpose bucket naming rules" of the Amazon S3 user guide, the part that a pattern can say.
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -32,9 +37,10 @@ class Settings:
     """What the container runs with. The name of each variable is in `contract.service`."""
 
     models_bucket: str
-    model_name: str
-    model_version: Version | None
-    """The version to serve whatever else is published, or None for the highest release."""
+    models: tuple[Wanted, ...]
+    """Which models are served, each at its highest release or at a pinned version; the first is `/predict`'s."""
+    trusted_keys: TrustedKeys
+    """Whose signatures on a version are good; without any, versions need not be signed."""
     environment: str
     pod_name: str
     log_level: str
@@ -52,7 +58,14 @@ class Settings:
     """How long the container still answers after SIGTERM while readiness already says no."""
     refresh_seconds: int
     inference_threads: int
+    workers: int
+    """Processes that serve, each with the models in its own memory: one for each core that the container may use."""
     cache_dir: Path
+    max_disk_bytes: int
+    """How much of the cache's disk model versions may fill."""
+    max_memory_bytes: int
+    """How large the model files in one worker's memory may be together."""
+    download_threads: int
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -60,8 +73,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     read = _Reader(environ)
     settings = Settings(
         models_bucket=read.text(service.ENV_MODELS_BUCKET, _bucket),
-        model_name=read.text(service.ENV_MODEL_NAME, check_model_name),
-        model_version=read.text(service.ENV_MODEL_VERSION, _version_or_none, service.LATEST_VERSION),
+        models=_models(read),
+        trusted_keys=read.text(service.ENV_TRUSTED_KEYS, TrustedKeys.parse, ""),
         environment=read.text(service.ENV_ENVIRONMENT, _word, "local"),
         pod_name=read.text(service.ENV_POD_NAME, _word, socket.gethostname()),
         log_level=read.text(service.ENV_LOG_LEVEL, _log_level, "info"),
@@ -77,7 +90,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         drain_seconds=read.number(service.ENV_DRAIN_SECONDS, service.DRAIN_SECONDS, 0, 600),
         refresh_seconds=read.number(service.ENV_REFRESH_SECONDS, 30, 1, 3600),
         inference_threads=read.number(service.ENV_INFERENCE_THREADS, 1, 1, 64),
+        workers=read.number(service.ENV_WORKERS, 1, 1, 64),
         cache_dir=read.text(service.ENV_CACHE_DIR, Path, service.CACHE_DIR),
+        max_disk_bytes=read.number(service.ENV_CACHE_BYTES, disk.DEFAULT_MAX_BYTES, MIB, TIB),
+        max_memory_bytes=read.number(service.ENV_MODEL_MEMORY_BYTES, shelf.DEFAULT_MAX_BYTES, MIB, TIB),
+        download_threads=read.number(service.ENV_DOWNLOAD_THREADS, store.DEFAULT_THREADS, 1, 32),
     )
     if settings.http_port == settings.probe_port != 0:
         read.faults.append(
@@ -86,6 +103,20 @@ def load(environ: Mapping[str, str]) -> Settings:
     if read.faults:
         raise InvalidSettings(read.faults)
     return settings
+
+
+def _models(read: _Reader) -> tuple[Wanted, ...]:
+    named = read.text(service.ENV_MODEL_NAME, wanted)
+    version = read.text(service.ENV_MODEL_VERSION, _version_or_none, service.LATEST_VERSION)
+    if version is None or read.faults:
+        return named
+    first, *others = named
+    if others or first.version is not None:
+        read.faults.append(
+            f"{service.ENV_MODEL_VERSION} pins the version of a single model: with several, write the versions into "
+            f"{service.ENV_MODEL_NAME}, as in churn=1.2.3,fraud"
+        )
+    return (Wanted(first.name, version),)
 
 
 def _bucket(value: str) -> str:

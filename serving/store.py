@@ -1,14 +1,14 @@
-"""Model versions as they lie in the bucket: lists them, downloads one, and lets nothing through unverified.
+"""Model versions as they lie in the bucket: lists them, brings one to disk, and lets nothing through unverified.
 
-A version counts as published once its `checksums.json` is there, since that is uploaded last.
+A version counts as published once its `checksums.json` is there, since that is uploaded last. Its signature, where keys
+are trusted, and its digests are checked whenever a version is opened, wherever its bytes come from.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,42 +29,57 @@ from contract.objects import (
     version_of_prefix,
     version_prefix,
 )
+from contract.signature import SIGNATURE_FILE, InvalidSignature
+from serving import disk
+from serving.disk import Disk
+from serving.download import ObjectMissing, StoreUnreachable, download, look_at, read_small
+from serving.signature import TrustedKeys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+__all__ = ["Files", "Published", "Store", "StoreUnreachable", "VersionCorrupt", "client"]
+
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
 ATTEMPTS = 3
-_CHUNK_BYTES = 1024 * 1024
-_UNFINISHED = "unfinished-"
-
-
-class StoreUnreachable(Exception):
-    """The bucket did not answer, or refused to: worth another try later."""
+DEFAULT_THREADS = 8
+SIGNATURE_MAX_BYTES = 4096
+METADATA_MAX_BYTES = 16 * 1024 * 1024
 
 
 class VersionCorrupt(Exception):
-    """What lies in the bucket is not what was published: the same bytes will not do better."""
+    """What lies there is not what was published: the same bytes will not do better."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A complete version in the bucket, and a fingerprint that changes whenever one of its objects does."""
+    """A complete version in the bucket, and its objects with their ETags, which tell whether one was replaced."""
 
     version: Version
-    fingerprint: frozenset[tuple[str, str]]
+    objects: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Files:
-    """A version on disk, each file with the digest that was published."""
+    """A verified version on disk, and the size of its model file."""
 
     metadata: ModelMetadata
     model: Path
+    model_bytes: int
 
 
-def client() -> S3Client:
+@dataclass(frozen=True)
+class _Promise:
+    """What the publisher says of a version, checked for who says it."""
+
+    version: Version
+    checksums: bytes
+    signature: bytes | None
+    digests: dict[str, str]
+
+
+def client(threads: int = DEFAULT_THREADS) -> S3Client:
     """An S3 client that gives up in bounded time; region, credentials and endpoint come from the environment."""
     return boto3.client(
         "s3",
@@ -72,28 +87,43 @@ def client() -> S3Client:
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=threads + 2,
+            # Every file's SHA-256 is checked against what was published, so S3's own checksum would be a second one.
+            response_checksum_validation="when_required",
         ),
     )
 
 
 class Store:
-    """The versions of one model in one bucket, with a directory for what was downloaded."""
+    """The versions of one model in one bucket, and those of them that are on disk."""
 
-    def __init__(self, s3: S3Client, bucket: str, name: str, cache_dir: Path) -> None:
+    def __init__(
+        self,
+        s3: S3Client,
+        bucket: str,
+        name: str,
+        cache_dir: Path,
+        *,
+        max_disk_bytes: int = disk.DEFAULT_MAX_BYTES,
+        threads: int = DEFAULT_THREADS,
+        trusted: TrustedKeys | None = None,
+    ) -> None:
+        self.name = name
+        self.disk = Disk(cache_dir, max_disk_bytes)
         self._s3 = s3
         self._bucket = bucket
-        self._name = name
-        self._dir = cache_dir / name
+        self._threads = threads
+        self._trusted = trusted or TrustedKeys()
 
     def published(self) -> list[Published]:
         """Every complete version, in no order; raise StoreUnreachable."""
         objects: defaultdict[Version, dict[str, str]] = defaultdict(dict)
-        head = model_prefix(self._name)
+        head = model_prefix(self.name)
         try:
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=head):
                 for found in page.get("Contents", []):
                     directory, _, file = found.get("Key", "").rpartition("/")
-                    version = version_of_prefix(self._name, f"{directory}/")
+                    version = version_of_prefix(self.name, f"{directory}/")
                     if version is not None:
                         objects[version][file] = found.get("ETag", "")
         except (BotoCoreError, ClientError) as error:
@@ -104,66 +134,101 @@ class Store:
             if CHECKSUMS_FILE in files
         ]
 
-    def fetch(self, version: Version) -> Files:
-        """The version's verified files; raise VersionCorrupt or StoreUnreachable."""
+    def kept(self) -> list[Version]:
+        """Versions on disk, the one that was served last first."""
+        return self.disk.kept(self.name)
+
+    @contextmanager
+    def opened(self, version: Version) -> Generator[Files]:
+        """The version's files, verified against the bucket's promise, downloaded unless they are on disk already.
+
+        Raises VersionCorrupt, StoreUnreachable, or one of `serving.disk`. The files stay until the block ends.
+        """
+        promise = self._promise(
+            version,
+            self._document(version, CHECKSUMS_FILE, checksums.MAX_BYTES),
+            self._document(version, SIGNATURE_FILE, SIGNATURE_MAX_BYTES) if self._trusted else None,
+        )
+        with self.disk.hold(self.name, version, promise.digests, self._filling(promise)) as directory:
+            self._note(promise, directory)
+            yield self._files(version, directory)
+
+    @contextmanager
+    def opened_from_disk(self, version: Version) -> Generator[Files]:
+        """The version's files as they were kept, verified against the promise kept with them; raise VersionCorrupt."""
+        promise = self._promise(
+            version,
+            self.disk.file(self.name, version, CHECKSUMS_FILE),
+            self.disk.file(self.name, version, SIGNATURE_FILE),
+        )
+
+        def missing(_: Path) -> None:
+            raise VersionCorrupt(f"{self.name} {version}: what is on disk is not what its {CHECKSUMS_FILE} promises")
+
+        with self.disk.hold(self.name, version, promise.digests, missing) as directory:
+            yield self._files(version, directory)
+
+    def _promise(self, version: Version, promised: bytes | None, signature: bytes | None) -> _Promise:
+        if promised is None:
+            raise VersionCorrupt(f"{self.name} {version}: its {CHECKSUMS_FILE} is missing")
         try:
-            digests = checksums.parse(self._read(version, CHECKSUMS_FILE))
-            directory = self._cached(version, digests) or self._download(version, digests)
-            described = metadata.parse((directory / METADATA_FILE).read_bytes())
-        except (InvalidChecksums, InvalidMetadata) as error:
-            raise VersionCorrupt(f"{self._name} {version}: {error}") from error
-        if (described.name, described.version) != (self._name, version):
-            raise VersionCorrupt(
-                f"{self._name} {version}: its {METADATA_FILE} is that of {described.name} {described.version}"
-            )
-        return Files(described, directory / MODEL_FILE)
+            # First of all who says it: nothing that an unknown hand wrote is parsed further or downloaded.
+            self._trusted.check(promised, signature)
+            return _Promise(version, promised, signature, checksums.parse(promised))
+        except (InvalidSignature, InvalidChecksums) as error:
+            raise VersionCorrupt(f"{self.name} {version}: {error}") from error
 
-    def keep_only(self, version: Version) -> None:
-        """Delete from disk every other version, and what a killed process left unfinished."""
-        for directory in self._dir.iterdir():
-            if directory.name != f"v{version}":
-                shutil.rmtree(directory, ignore_errors=True)
-
-    def _cached(self, version: Version, digests: dict[str, str]) -> Path | None:
-        directory = self._dir / f"v{version}"
-        if not directory.is_dir():
-            return None
-        for name, digest in digests.items():
-            file = directory / name
-            if not file.is_file() or checksums.digest_of_file(file) != digest:
-                shutil.rmtree(directory)
-                return None
-        return directory
-
-    def _download(self, version: Version, digests: dict[str, str]) -> Path:
-        self._dir.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._dir))
-        try:
-            for name, digest in digests.items():
-                self._save(version, name, unfinished / name)
-                found = checksums.digest_of_file(unfinished / name)
-                if found != digest:
+    def _filling(self, promise: _Promise) -> Callable[[Path], None]:
+        def fill(directory: Path) -> None:
+            try:
+                objects = {
+                    name: look_at(self._s3, self._bucket, self._key(promise.version, name)) for name in promise.digests
+                }
+                self.disk.make_room(sum(found.bytes for found in objects.values()), f"{self.name} {promise.version}")
+                for name, found in objects.items():
+                    download(self._s3, found, directory / name, threads=self._threads)
+            except ObjectMissing as error:
+                raise VersionCorrupt(f"{self.name} {promise.version}: {error}") from error
+            for name, digest in promise.digests.items():
+                arrived = checksums.digest_of_file(directory / name)
+                if arrived != digest:
                     raise VersionCorrupt(
-                        f"{self._name} {version}: {name} has the SHA-256 {found}, {CHECKSUMS_FILE} promises {digest}"
+                        f"{self.name} {promise.version}: {name} has the SHA-256 {arrived}, "
+                        f"{CHECKSUMS_FILE} promises {digest}"
                     )
-            # A rename within one directory is atomic: a version is on disk whole or not at all.
-            return unfinished.rename(self._dir / f"v{version}")
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            self._note(promise, directory)
 
-    def _save(self, version: Version, name: str, path: Path) -> None:
-        with path.open("wb") as file:
-            for chunk in self._chunks(version, name):
-                file.write(chunk)
+        return fill
 
-    def _read(self, version: Version, name: str) -> bytes:
-        return b"".join(self._chunks(version, name))
+    def _note(self, promise: _Promise, directory: Path) -> None:
+        # What a restart needs to verify the files again without the bucket. Later signatures replace earlier ones.
+        for name, document in ((CHECKSUMS_FILE, promise.checksums), (SIGNATURE_FILE, promise.signature)):
+            if document is not None and self.disk.file(self.name, promise.version, name) != document:
+                disk.replace(directory / name, document)
 
-    def _chunks(self, version: Version, name: str) -> Iterator[bytes]:
-        key = f"{version_prefix(self._name, version)}{name}"
+    def _files(self, version: Version, directory: Path) -> Files:
+        path = directory / METADATA_FILE
         try:
-            yield from self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].iter_chunks(_CHUNK_BYTES)
-        except self._s3.exceptions.NoSuchKey as error:
-            raise VersionCorrupt(f"{self._name} {version}: s3://{self._bucket}/{key} is missing") from error
-        except (BotoCoreError, ClientError) as error:
-            raise StoreUnreachable(f"reading s3://{self._bucket}/{key} failed: {error}") from error
+            if path.stat().st_size > METADATA_MAX_BYTES:
+                raise InvalidMetadata(f"{METADATA_FILE} has more than {METADATA_MAX_BYTES} bytes")
+            described = metadata.parse(path.read_bytes())
+        except InvalidMetadata as error:
+            raise VersionCorrupt(f"{self.name} {version}: {error}") from error
+        # The signature covers this name: a signed version copied to another place is refused here.
+        if (described.name, described.version) != (self.name, version):
+            raise VersionCorrupt(
+                f"{self.name} {version}: its {METADATA_FILE} is that of {described.name} {described.version}"
+            )
+        return Files(described, directory / MODEL_FILE, (directory / MODEL_FILE).stat().st_size)
+
+    def _document(self, version: Version, name: str, max_bytes: int) -> bytes | None:
+        try:
+            document = read_small(self._s3, self._bucket, self._key(version, name), max_bytes)
+        except ObjectMissing:
+            return None
+        if len(document) > max_bytes:
+            raise VersionCorrupt(f"{self.name} {version}: {name} has more than {max_bytes} bytes")
+        return document
+
+    def _key(self, version: Version, name: str) -> str:
+        return f"{version_prefix(self.name, version)}{name}"

@@ -19,6 +19,7 @@ from components.workload.workload import Workload, WorkloadArgs
 from contract import service
 from infra.settings import Settings
 
+MILLICORES = 1000
 KEEP_ALIVE_MARGIN_SECONDS = 15
 """How much longer a pod keeps an idle connection than the load balancer does."""
 
@@ -84,6 +85,7 @@ def build_workload(
                 max_body_bytes=wanted.max_body_bytes,
                 drain_seconds=wanted.drain_seconds,
                 refresh_seconds=wanted.refresh_seconds,
+                workers=max(1, wanted.cpu_limit_millicores // MILLICORES),
                 keep_alive_seconds=settings.ingress.idle_timeout_seconds + KEEP_ALIVE_MARGIN_SECONDS,
             ),
             size=wanted.container_size,

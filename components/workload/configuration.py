@@ -39,6 +39,8 @@ class ServerSettings:
     refresh_seconds: int
     keep_alive_seconds: int
     """Longer than the load balancer keeps an idle connection, or it would send into one that is closing."""
+    workers: int
+    """Processes of a pod: one for each core that it may use."""
 
     def __post_init__(self) -> None:
         objects.check_model_name(self.model_name)
@@ -51,6 +53,7 @@ class ServerSettings:
             ("drain_seconds", self.drain_seconds, 0),
             ("refresh_seconds", self.refresh_seconds, 1),
             ("keep_alive_seconds", self.keep_alive_seconds, 1),
+            ("workers", self.workers, 1),
         )
         for what, value, least in bounds:
             if value < least:
@@ -71,6 +74,7 @@ def environment(settings: ServerSettings, region: str) -> dict[str, pulumi.Input
         service.ENV_DRAIN_SECONDS: str(settings.drain_seconds),
         service.ENV_REFRESH_SECONDS: str(settings.refresh_seconds),
         service.ENV_KEEP_ALIVE_SECONDS: str(settings.keep_alive_seconds),
+        service.ENV_WORKERS: str(settings.workers),
         service.ENV_CACHE_DIR: service.CACHE_DIR,
         _SDK_REGION: region,
     }

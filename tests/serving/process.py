@@ -79,6 +79,10 @@ class Container:
             if text in line:
                 return line
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 

@@ -13,16 +13,21 @@ import pytest
 
 from contract.service import ENV_MODEL_NAME, ENV_MODELS_BUCKET, PREDICT_PATH
 from serving import log
-from serving.app import Application, Status, service_routes
-from serving.asgi import Message, Request, Response
+from serving.engine.limits import Limits
+from serving.engine.server import Server
+from serving.messages import Request, Response, Routes
 from serving.metrics import Metrics
 from serving.model import InferenceFailed
+from serving.observation import Observation
+from serving.routes import Status, service_routes
 from serving.settings import load
 from tests.serving.process import Container
 
 # Numbers and words that no other part of a log line could hold.
 MARKER = 918_273.645_5
 MARKER_WORD = "patient-zero"
+
+LIMITS = Limits(max_body_bytes=1024, body_timeout_seconds=5, keep_alive_seconds=5)
 
 
 def test_no_line_of_the_log_holds_what_a_client_sent(served: Container) -> None:
@@ -120,20 +125,16 @@ def log_lines() -> Any:
     logger.removeHandler(handler)
 
 
-def post(application: Application) -> list[Message]:
-    """Ask for a prediction without a server, and return what would be sent."""
-    sent: list[Message] = []
+def post(routes: Routes, metrics: Metrics) -> tuple[int, bytes]:
+    """Ask for a prediction without a connection; the status and the body of the answer."""
 
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+    async def answer() -> bytes:
+        server = Server(routes, LIMITS, Observation(metrics, None))
+        headers = {b"x-request-id": b"the-failure", b"content-type": b"application/json"}
+        return server.answer(Request("POST", PREDICT_PATH, headers), server.now(), close=False)
 
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    headers = [(b"x-request-id", b"the-failure"), (b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": PREDICT_PATH, "headers": headers}
-    asyncio.run(application(scope, receive, send))
-    return sent
+    head, _, body = asyncio.run(answer()).partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
 
 
 def test_a_model_that_fails_is_counted_and_answered_with_500() -> None:
@@ -144,10 +145,10 @@ def test_a_model_that_fails_is_counted_and_answered_with_500() -> None:
             raise InferenceFailed
 
     metrics = Metrics()
-    status = Status(lambda: cast(Any, Failing()))
+    status = Status(lambda: cast(Any, Failing()), lambda: True)
     settings = load({ENV_MODELS_BUCKET: "models", ENV_MODEL_NAME: "any"})
-    sent = post(Application(service_routes(status, metrics, settings), status, metrics))
-    assert sent[0]["status"] == 500
+    status_code, _ = post(service_routes(status, metrics, settings), metrics)
+    assert status_code == 500
     assert b'model_errors_total{error_type="inference"} 1.0' in metrics.page()
     assert b'model_predictions_total{model_version="1.0.0",outcome="failed"} 1.0' in metrics.page()
 
@@ -155,18 +156,18 @@ def test_a_model_that_fails_is_counted_and_answered_with_500() -> None:
 def test_a_failure_of_ours_is_answered_with_500_that_leaks_nothing_and_logged_without_its_message(
     log_lines: Any,
 ) -> None:
-    async def fail(_: Request) -> Response:
+    def fail(_: Request) -> Response:
         raise ValueError(f"could not read {MARKER_WORD}")
 
     metrics = Metrics()
-    sent = post(Application({PREDICT_PATH: {"POST": fail}}, Status(lambda: None), metrics))
+    status_code, body = post({PREDICT_PATH: {"POST": fail}}, metrics)
 
-    assert sent[0]["status"] == 500
-    assert json.loads(sent[1]["body"])["error"]["code"] == "internal"
-    assert b"ValueError" not in sent[1]["body"]
+    assert status_code == 500
+    assert json.loads(body)["error"]["code"] == "internal"
+    assert b"ValueError" not in body
     [line] = log_lines()
     assert (line["level"], line["request_id"]) == ("error", "the-failure")
     assert line["exception"][0] == "ValueError"
     assert "fail" in line["exception"][-1]
-    assert MARKER_WORD not in json.dumps([line, [message.get("body", b"").decode() for message in sent]])
+    assert MARKER_WORD not in json.dumps([line, body.decode()])
     assert b'http_request_errors_total{method="POST",route="/predict",status="500"} 1.0' in metrics.page()

@@ -8,21 +8,46 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contract import checksums, metadata
+from contract import checksums, metadata, signature
 from contract.objects import CHECKSUMS_FILE, METADATA_FILE, MODEL_FILE, Version, version_prefix
+from contract.signature import SIGNATURE_FILE
 from ops import demo_model
 from ops.demo_model import NAME, DemoModel
 from ops.models import PublishedModel, PublishRefused, VersionExists, publish
+from ops.signing import CannotSign, FileKey, KmsKey, Signer
+from serving.signature import verify
 
+P384 = ec.SECP384R1()
 PREFIX = version_prefix(NAME, Version(1, 0, 0))
 
 
-def put(s3: Any, bucket: str, directory: Path, model: DemoModel) -> PublishedModel:
+def put(s3: Any, bucket: str, directory: Path, model: DemoModel, signer: Signer | None = None) -> PublishedModel:
     path = directory / "trained.onnx"
     path.write_bytes(model.onnx)
-    return publish(s3, bucket, NAME, Version(1, 0, 0), path, model.metadata)
+    return publish(s3, bucket, NAME, Version(1, 0, 0), path, model.metadata, signer=signer)
+
+
+def pem_of(key: Any) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def file_key(key_id: str) -> FileKey:
+    return FileKey(pem_of(Ed25519PrivateKey.generate()), key_id)
+
+
+def kms_key(endpoint: str, spec: str = "ECC_NIST_P256") -> KmsKey:
+    kms = boto3.client(
+        "kms", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="a"
+    )
+    return KmsKey(kms, kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"])
 
 
 def contents(s3: Any, bucket: str) -> dict[str, bytes]:
@@ -48,6 +73,66 @@ def test_the_checksums_are_written_last(s3: Any, own_bucket: str, tmp_path: Path
     s3.meta.events.register("before-parameter-build.s3.PutObject", lambda params, **_: written.append(params["Key"]))
     put(s3, own_bucket, tmp_path, first)
     assert written[-1] == f"{PREFIX}{CHECKSUMS_FILE}"
+
+
+def test_a_signer_vouches_for_the_checksums_before_they_complete_the_version(
+    s3: Any, own_bucket: str, tmp_path: Path, first: DemoModel
+) -> None:
+    written: list[str] = []
+    s3.meta.events.register("before-parameter-build.s3.PutObject", lambda params, **_: written.append(params["Key"]))
+    signer = file_key("release")
+    put(s3, own_bucket, tmp_path, first, signer)
+    assert written[-2:] == [f"{PREFIX}{SIGNATURE_FILE}", f"{PREFIX}{CHECKSUMS_FILE}"]
+    found = contents(s3, own_bucket)
+    made = signature.parse(found[f"{PREFIX}{SIGNATURE_FILE}"])
+    assert (made.key_id, made.algorithm) == ("release", signature.ED25519)
+    verify(signer.public_key, found[f"{PREFIX}{CHECKSUMS_FILE}"], made)
+
+
+@pytest.mark.parametrize("kind", ["a file", "KMS"])
+def test_signing_the_same_version_again_changes_nothing(
+    s3: Any, own_bucket: str, tmp_path: Path, first: DemoModel, endpoint: str, kind: str
+) -> None:
+    signer = file_key("release") if kind == "a file" else kms_key(endpoint)
+    assert put(s3, own_bucket, tmp_path, first, signer).created
+    before = contents(s3, own_bucket)
+    assert not put(s3, own_bucket, tmp_path, first, signer).created
+    assert contents(s3, own_bucket) == before
+
+
+def test_a_version_that_lies_there_unsigned_gets_its_signature(
+    s3: Any, own_bucket: str, tmp_path: Path, first: DemoModel
+) -> None:
+    put(s3, own_bucket, tmp_path, first)
+    assert put(s3, own_bucket, tmp_path, first, file_key("release")).created
+    assert f"{PREFIX}{SIGNATURE_FILE}" in contents(s3, own_bucket)
+
+
+def test_another_keys_signature_is_never_overwritten(
+    s3: Any, own_bucket: str, tmp_path: Path, first: DemoModel
+) -> None:
+    put(s3, own_bucket, tmp_path, first, file_key("release"))
+    before = contents(s3, own_bucket)
+    with pytest.raises(VersionExists, match=r"signature\.json is not a signature of this version by this key"):
+        put(s3, own_bucket, tmp_path, first, file_key("release"))
+    assert contents(s3, own_bucket) == before
+
+
+def test_a_key_that_cannot_sign_is_refused_without_a_word_of_it() -> None:
+    for pem in (b"not a key", pem_of(rsa.generate_private_key(65537, 2048)), pem_of(ec.generate_private_key(P384))):
+        with pytest.raises(CannotSign, match=r"the key release is no unencrypted Ed25519") as refusal:
+            FileKey(pem, "release")
+        assert pem.decode() not in str(refusal.value)
+
+
+def test_kms_keys_of_other_curves_are_refused(endpoint: str) -> None:
+    with pytest.raises(CannotSign, match="only keys of Ed25519 and of the curve P-256"):
+        kms_key(endpoint, "ECC_NIST_P384")
+
+
+def test_more_than_kms_signs_is_refused_before_it_is_asked(endpoint: str) -> None:
+    with pytest.raises(CannotSign, match="4097 bytes, KMS signs 4096"):
+        kms_key(endpoint).sign(b"x" * 4097)
 
 
 def test_publishing_the_same_bytes_again_changes_nothing(

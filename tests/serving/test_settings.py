@@ -16,7 +16,7 @@ REQUIRED = {service.ENV_MODELS_BUCKET: "models", service.ENV_MODEL_NAME: "churn"
 def test_the_bucket_and_the_model_are_all_that_must_be_set() -> None:
     settings = load(REQUIRED)
     assert (settings.http_port, settings.probe_port) == (8000, 8001)
-    assert settings.model_version is None
+    assert [model.version for model in settings.models] == [None]
     assert settings.cache_dir == Path("/var/cache/serveml")
 
 
@@ -25,7 +25,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 
 def test_a_version_is_pinned_by_its_number() -> None:
-    assert load({**REQUIRED, service.ENV_MODEL_VERSION: "1.4.0"}).model_version == Version(1, 4, 0)
+    assert load({**REQUIRED, service.ENV_MODEL_VERSION: "1.4.0"}).models[0].version == Version(1, 4, 0)
 
 
 def test_every_fault_is_reported_with_variable_value_and_what_is_allowed() -> None:

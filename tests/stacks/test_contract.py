@@ -17,7 +17,7 @@ def test_the_container_starts_with_the_variables_of_every_stacks_config_map(grap
     for node in config_maps:
         loaded = container.load(node.inputs["data"])
         assert loaded.models_bucket == graph.exports["models_buckets"][_region(node.inputs["data"])]
-        assert loaded.model_version is None
+        assert [model.version for model in loaded.models] == [None]
         assert loaded.environment == graph.stack
 
 

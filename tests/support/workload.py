@@ -40,5 +40,6 @@ SETTINGS = ServerSettings(
     drain_seconds=20,
     refresh_seconds=30,
     keep_alive_seconds=75,
+    workers=2,
 )
 NEIGHBOURS = Neighbours(load_balancer_cidrs=["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"], vpc_cidr="10.0.0.0/16")

@@ -220,6 +220,7 @@ def test_the_environment_carries_the_settings_by_the_names_of_the_contract() -> 
         "SERVEML_DRAIN_SECONDS": "20",
         "SERVEML_REFRESH_SECONDS": "30",
         "SERVEML_KEEP_ALIVE_SECONDS": "75",
+        "SERVEML_WORKERS": "2",
         "SERVEML_CACHE_DIR": "/var/cache/serveml",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }

@@ -1,0 +1,1 @@
+"""The serving container beside other Python model servers: the same model, machine, requests and run."""

@@ -1,0 +1,117 @@
+"""The container's first process where it has several workers: starts them, replaces one that dies, stops them all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+
+import uvloop
+
+from serving.metrics import MULTIPROCESS_DIRECTORY
+from serving.settings import Settings
+from serving.worker import SIGNALS, bind, run
+
+logger = logging.getLogger(__name__)
+
+# A worker that ends sooner than this does so at every start: the next one waits.
+SHORTEST_LIFE_SECONDS = 1.0
+
+
+def serve(settings: Settings) -> int:
+    """Run one worker in this process, or supervise several; the exit code."""
+    if settings.workers > 1:
+        return Supervisor(settings).run()
+    service_socket = bind(settings.host, settings.http_port, shared=False)
+    probe_socket = bind(settings.host, settings.probe_port, shared=False)
+    ports = service_socket.getsockname()[1], probe_socket.getsockname()[1]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings, service_socket, probe_socket, on_listening=lambda: _announce(*ports)))
+    return 0
+
+
+class Supervisor:
+    """Forks the workers. Each has sockets of its own on the same two ports, and the kernel spreads connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._workers: dict[int, tuple[int, float]] = {}
+        self._stopping = False
+        # Held, and never listening: they keep the ports for workers yet to come, and tell which port 0 became.
+        self._held = [bind(settings.host, port, shared=True) for port in (settings.http_port, settings.probe_port)]
+        self._ports = [held.getsockname()[1] for held in self._held]
+        # Workers see the end of this pipe when the supervisor is gone, however it went.
+        self._life, self._alive = os.pipe()
+        self._ready, self._report = os.pipe()
+
+    def run(self) -> int:
+        for number in SIGNALS:
+            signal.signal(number, self._stop)
+        for index in range(self._settings.workers):
+            self._start(index)
+        reported = 0
+        while reported < self._settings.workers:
+            reported += len(os.read(self._ready, self._settings.workers))
+        _announce(*self._ports)
+        while self._workers:
+            self._wait()
+        logger.warning("all workers stopped")
+        return 0
+
+    def _stop(self, number: int, _: object) -> None:
+        self._stopping = True
+        for pid in list(self._workers):
+            os.kill(pid, number)
+
+    def _start(self, index: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(self._work(index))
+        self._workers[pid] = (index, time.monotonic())
+
+    def _wait(self) -> None:
+        pid, status = os.waitpid(-1, 0)
+        index, started = self._workers.pop(pid)
+        if self._stopping:
+            return
+        logger.error("worker %d ended with status %d; starting another", index, os.waitstatus_to_exitcode(status))
+        _forget_gauges(pid)
+        if time.monotonic() - started < SHORTEST_LIFE_SECONDS:
+            time.sleep(SHORTEST_LIFE_SECONDS)
+        self._start(index)
+
+    def _work(self, index: int) -> int:
+        """The child: never returns to the supervisor's code."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        os.close(self._alive)
+        host = self._settings.host
+        service_socket, probe_socket = (bind(host, port, shared=True) for port in self._ports)
+        for held in self._held:
+            held.close()
+
+        def report() -> None:
+            os.write(self._report, b"1")
+
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                life = run(self._settings, service_socket, probe_socket, on_listening=report, parent_pipe=self._life)
+                runner.run(life)
+        except BaseException:
+            logger.exception("worker %d failed", index)
+            return 1
+        return 0
+
+
+def _forget_gauges(pid: int) -> None:
+    directory = Path(os.environ[MULTIPROCESS_DIRECTORY])
+    for file in directory.glob(f"gauge_live*_{pid}.db"):
+        file.unlink()
+
+
+def _announce(port: int, probe_port: int) -> None:
+    logger.warning("listening on port %d, probes on port %d", port, probe_port)

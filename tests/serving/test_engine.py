@@ -1,0 +1,236 @@
+"""The HTTP server by the bytes on its wire: order, limits, deadlines, ambiguity refused, and a drain without a loss."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+
+from serving.engine.limits import Limits
+from serving.engine.server import Server
+from serving.messages import Refused, Request, Response, Routes
+from serving.worker import bind
+
+PATIENCE_SECONDS = 10
+LIMITS = Limits(
+    max_body_bytes=1000,
+    max_head_bytes=2000,
+    max_headers=20,
+    head_timeout_seconds=0.3,
+    body_timeout_seconds=0.3,
+    keep_alive_seconds=0.3,
+    linger_seconds=0.3,
+    max_connections=8,
+)
+
+
+def echo(request: Request) -> Response:
+    return Response(HTTPStatus.OK, request.body or request.query, [], b"text/plain")
+
+
+def named(request: Request) -> Response:
+    return Response(HTTPStatus.OK, request.parameters["name"].encode(), [])
+
+
+def refused(_: Request) -> Response:
+    raise Refused(HTTPStatus.CONFLICT, "no", "not this one", field="here", headers=[(b"x-why", b"because")])
+
+
+ROUTES: Routes = {"/echo": {"POST": echo, "GET": echo}, "/models/{name}": {"GET": named}, "/refused": {"GET": refused}}
+
+
+class Running:
+    """A server on a thread of its own."""
+
+    def __init__(self) -> None:
+        self.observed: list[tuple[str, str, int, str]] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.port = self._call(self._start())
+
+    async def _start(self) -> int:
+        def observe(request: Request, route: str, status: int, code: str, seconds: float) -> None:
+            assert seconds >= 0
+            self.observed.append((request.method, route, status, code))
+
+        self.server = Server(ROUTES, LIMITS, observe)
+        bound = bind("127.0.0.1", 0, shared=False)
+        await self.server.listen(bound)
+        return int(bound.getsockname()[1])
+
+    def _call(self, coroutine: object) -> int:
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)  # type: ignore[arg-type]
+        return future.result(PATIENCE_SECONDS)  # type: ignore[return-value]
+
+    def drain(self) -> None:
+        self._loop.call_soon_threadsafe(setattr, self.server, "draining", True)
+
+    def stop(self) -> None:
+        self._call(self.server.stop(1))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_SECONDS)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+
+    def say(self, text: bytes) -> bytes:
+        """Send bytes, end the sending, and return all that comes back until the server closes."""
+        with self.connect() as client:
+            client.sendall(text)
+            return read_to_end(client)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    received = b""
+    while chunk := client.recv(65536):
+        received += chunk
+    return received
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    server = Running()
+    yield server
+    server.stop()
+
+
+def request(body: bytes = b"", *headers: bytes, method: bytes = b"POST", path: bytes = b"/echo") -> bytes:
+    lines = [b"%b %b HTTP/1.1" % (method, path), b"Host: test", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join([*lines, b"", b""]) + body
+
+
+CLOSE = b"Connection: close"
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def test_pipelined_requests_are_answered_in_their_order(running: Running) -> None:
+    answer = running.say(request(b"first") + request(b"second") + request(b"third", CLOSE))
+    assert [part.rpartition(b"\r\n\r\n")[2][:6] for part in answer.split(b"HTTP/1.1 200 OK")[1:]] == [
+        b"first",
+        b"second",
+        b"third",
+    ]
+
+
+def test_a_request_may_come_byte_by_byte(running: Running) -> None:
+    with running.connect() as client:
+        for byte in request(b"slowly", CLOSE):
+            client.sendall(bytes([byte]))
+        assert read_to_end(client).endswith(b"slowly")
+
+
+def test_a_chunked_body_is_put_together(running: Running) -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    assert running.say(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").endswith(b"abcde")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
+        (b"GET /echo HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 5000 + b"\r\n\r\n", 431),
+        (b"GET /echo HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(30)) + b"\r\n", 431),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + b"a" * 2000, 413),
+        (b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ],
+)
+def test_what_is_ambiguous_malformed_or_too_large_is_refused_and_the_connection_closed(
+    running: Running, text: bytes, status: int
+) -> None:
+    answer = running.say(text)
+    assert status_of(answer) == status
+    assert answer.count(b"HTTP/1.1 %d " % status) == 1
+    assert b"connection: close\r\n" in answer
+
+
+def test_slow_heads_and_slow_bodies_are_cut_off(running: Running) -> None:
+    assert status_of(running.say(b"POST /echo HTTP/1.1\r\nHost: a\r\n")) == 408
+    assert status_of(running.say(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")) == 408
+
+
+def test_an_idle_connection_is_closed_without_a_word(running: Running) -> None:
+    with running.connect() as client:
+        client.sendall(request(b"kept"))
+        answer = read_to_end(client)
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"connection: close" not in answer
+
+
+def test_more_connections_than_are_taken_get_503_with_a_time_to_come_back(running: Running) -> None:
+    clients = [running.connect() for _ in range(LIMITS.max_connections)]
+    try:
+        for client in clients:
+            client.sendall(request(b"here"))
+            assert status_of(client.recv(4096)) == 200
+        answer = running.say(b"")
+        assert status_of(answer) == 503
+        assert b"retry-after: 1\r\n" in answer
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_paths_with_named_parts_refusals_and_methods(running: Running) -> None:
+    assert running.say(request(b"", CLOSE, method=b"GET", path=b"/models/a%20b")).endswith(b"a b")
+    answer = running.say(request(b"", CLOSE, method=b"GET", path=b"/refused"))
+    assert status_of(answer) == 409
+    assert b"x-why: because\r\n" in answer
+    assert answer.endswith(b'{"error":{"code":"no","message":"not this one","field":"here"}}')
+    answer = running.say(request(b"", CLOSE, method=b"DELETE"))
+    assert (status_of(answer), b"allow: POST, GET, HEAD\r\n" in answer) == (405, True)
+    assert running.say(request(b"", CLOSE, method=b"GET", path=b"/echo?x=1")).endswith(b"\r\n\r\nx=1")
+
+
+def test_head_is_get_without_the_body(running: Running) -> None:
+    answer = running.say(request(b"", CLOSE, method=b"HEAD", path=b"/models/abc"))
+    assert b"content-length: 3\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_a_client_that_waits_for_leave_to_send_gets_it(running: Running) -> None:
+    with running.connect() as client:
+        client.sendall(request(b"hello", CLOSE, b"Expect: 100-continue")[: -len(b"hello")])
+        assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"hello")
+        assert read_to_end(client).endswith(b"hello")
+
+
+def test_every_answer_is_observed_once_by_its_route_and_never_by_its_path() -> None:
+    running = Running()
+    running.say(request(b"", CLOSE, method=b"GET", path=b"/models/secret"))
+    running.say(request(b"", CLOSE, method=b"GET", path=b"/secret"))
+    running.say(b"nonsense\r\n\r\n")
+    running.stop()
+    assert running.observed == [
+        ("GET", "/models/{name}", 200, ""),
+        ("GET", "other", 404, "not_found"),
+        ("GET", "other", 400, "invalid_http"),
+    ]
+
+
+def test_a_draining_server_answers_and_tells_its_clients_to_go() -> None:
+    running = Running()
+    with running.connect() as client:
+        client.sendall(request(b"before"))
+        assert b"connection: close" not in client.recv(4096)
+        running.drain()
+        client.sendall(request(b"during"))
+        answer = read_to_end(client)
+    assert status_of(answer) == 200
+    assert b"connection: close\r\n" in answer
+    running.stop()
