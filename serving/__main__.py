@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 
-from serving import log, settings
+from serving import METRICS_DIRECTORY, log, settings
 from serving.settings import InvalidSettings
 
 CANNOT_START = 2
@@ -22,7 +22,7 @@ def main() -> int:
     log.configure(chosen.log_level, chosen.pod_name)
     if chosen.workers > 1:
         # prometheus_client decides as it is imported whether its values are shared, so this comes before the server.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="serveml-metrics-")
+        os.environ[METRICS_DIRECTORY] = tempfile.mkdtemp(prefix="serveml-metrics-")
     supervisor = importlib.import_module("serving.supervisor")
     try:
         return int(supervisor.serve(chosen))

@@ -1,7 +1,7 @@
 """What the container counts and times, as Prometheus text: of one process, or summed over its workers.
 
 With several workers the values live in files that all of them map, so any worker can answer for all. That is the
-client library's multiprocess mode, switched on by the variable MULTIPROCESS_DIRECTORY before this module is imported.
+client library's multiprocess mode, switched on by the variable METRICS_DIRECTORY before this module is imported.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from serving import METRICS_DIRECTORY
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -23,8 +25,6 @@ OK, INVALID, FAILED = "ok", "invalid", "failed"
 
 FIRST_ERROR_STATUS = 400
 
-MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-
 # A second series for each counter, holding when it was made, would double the page for nothing that is used.
 prometheus_client.disable_created_metrics()
 
@@ -34,7 +34,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._shared = MULTIPROCESS_DIRECTORY in os.environ
+        self._shared = METRICS_DIRECTORY in os.environ
         if not self._shared:
             ProcessCollector(registry=self.registry)
         http = ("method", "route", "status")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import signal
 import time
 from pathlib import Path
 
 import uvloop
 
-from serving.metrics import MULTIPROCESS_DIRECTORY
+from serving import METRICS_DIRECTORY
 from serving.settings import Settings
 from serving.worker import SIGNALS, bind, run
 
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # A worker that ends sooner than this does so at every start: the next one waits.
 SHORTEST_LIFE_SECONDS = 1.0
+LOOK_SECONDS = 0.1
+"""How often the supervisor looks for ended workers while others still start."""
 
 
 def serve(settings: Settings) -> int:
@@ -53,14 +56,22 @@ class Supervisor:
             signal.signal(number, self._stop)
         for index in range(self._settings.workers):
             self._start(index)
-        reported = 0
-        while reported < self._settings.workers:
-            reported += len(os.read(self._ready, self._settings.workers))
-        _announce(*self._ports)
+        self._await_listening()
         while self._workers:
-            self._wait()
+            self._replace_ended(0)
         logger.warning("all workers stopped")
         return 0
+
+    def _await_listening(self) -> None:
+        """Say that the ports are open once every worker listens; one that ends before it does is replaced meanwhile."""
+        missing = self._settings.workers
+        while missing > 0 and self._workers:
+            if select.select([self._ready], [], [], LOOK_SECONDS)[0]:
+                missing -= len(os.read(self._ready, missing))
+            else:
+                self._replace_ended(os.WNOHANG)
+        if missing <= 0:
+            _announce(*self._ports)
 
     def _stop(self, number: int, _: object) -> None:
         self._stopping = True
@@ -72,9 +83,15 @@ class Supervisor:
         if pid == 0:
             os._exit(self._work(index))
         self._workers[pid] = (index, time.monotonic())
+        if self._stopping:
+            # The signal came while this one was made, and went to the others alone.
+            os.kill(pid, signal.SIGTERM)
 
-    def _wait(self) -> None:
-        pid, status = os.waitpid(-1, 0)
+    def _replace_ended(self, options: int) -> None:
+        """Start another worker for one that ended; with WNOHANG, only if one has."""
+        pid, status = os.waitpid(-1, options)
+        if pid == 0:
+            return
         index, started = self._workers.pop(pid)
         if self._stopping:
             return
@@ -82,7 +99,8 @@ class Supervisor:
         _forget_gauges(pid)
         if time.monotonic() - started < SHORTEST_LIFE_SECONDS:
             time.sleep(SHORTEST_LIFE_SECONDS)
-        self._start(index)
+        if not self._stopping:
+            self._start(index)
 
     def _work(self, index: int) -> int:
         """The child: never returns to the supervisor's code."""
@@ -108,7 +126,7 @@ class Supervisor:
 
 
 def _forget_gauges(pid: int) -> None:
-    directory = Path(os.environ[MULTIPROCESS_DIRECTORY])
+    directory = Path(os.environ[METRICS_DIRECTORY])
     for file in directory.glob(f"gauge_live*_{pid}.db"):
         file.unlink()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from contract.service import ENV_WORKERS
 from ops.demo_model import DemoModel
+from serving import METRICS_DIRECTORY, settings, supervisor
 from tests.serving.conftest import CREDENTIALS, publish_model
 from tests.serving.process import Container, container_environment
 
@@ -66,6 +68,42 @@ def test_a_killed_worker_is_replaced_and_the_other_serves_on(container: Containe
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: len(children_of(container.pid) - {victim}) == WORKERS)
     wait_for(lambda: served(container))
+
+
+def test_a_worker_that_dies_before_it_listens_keeps_nobody_waiting(
+    endpoint: str, own_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(METRICS_DIRECTORY, str(tmp_path))
+    starts = multiprocessing.get_context("fork").Value("i", 0)
+
+    async def run(*_: object, on_listening: Callable[[], None], **__: object) -> None:
+        with starts.get_lock():
+            starts.value += 1
+            first = starts.value == 1
+        if first:
+            raise RuntimeError
+        on_listening()
+
+    environment = container_environment(endpoint, own_bucket, tmp_path, CREDENTIALS)
+    announced = list[int]()
+    monkeypatch.setattr(supervisor, "run", run)
+    monkeypatch.setattr(supervisor, "SHORTEST_LIFE_SECONDS", 0.0)
+    running = supervisor.Supervisor(settings.load({**environment, ENV_WORKERS: str(WORKERS)}))
+
+    def announce(*ports: int) -> None:
+        announced.extend(ports)
+        # Enough was seen: whatever ends from here on is not replaced.
+        running._stopping = True  # pyright: ignore[reportPrivateUsage]
+
+    monkeypatch.setattr(supervisor, "_announce", announce)
+    handlers = {number: signal.getsignal(number) for number in supervisor.SIGNALS}
+    try:
+        assert running.run() == 0
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert len(announced) == 2
+    assert starts.value >= WORKERS + 1
 
 
 def test_one_signal_ends_all_workers_and_the_exit_is_clean(container: Container) -> None:
