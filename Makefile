@@ -54,7 +54,7 @@ bench: $(READY) ## Measure the serving container beside its peers (needs wrk; AR
 
 lock: ## Resolve the locked requirements anew.
 	uv pip compile --quiet --upgrade --extra serving --extra local --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements/platform.txt pyproject.toml
-	uv pip compile --quiet --upgrade --constraint requirements/platform.txt --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements/serving.txt serving/requirements.in
+	uv pip compile --quiet --upgrade --constraint requirements/platform.txt --python-version 3.11.14 --generate-hashes --no-emit-index-url --no-header --output-file requirements/serving.txt serving/requirements.in
 	for name in fastapi litserve bentoml kserve mlserver; do uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file bench/requirements/$$name.txt bench/requirements/$$name.in; done
 	echo uv | uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements/uv.txt -
 

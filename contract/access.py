@@ -20,6 +20,8 @@ from contract.objects import InvalidName, check_model_name
 
 KEY_PREFIX = "sml_"
 ANY_MODEL = "*"
+OPERATOR = "@operator"
+"""The scope for loading and unloading versions and for reading the metrics; no model can have this name."""
 
 # The table: its hash key, the index that finds a user's keys, and the attribute DynamoDB may delete expired keys by.
 HASH_KEY = "key_id"
@@ -52,7 +54,7 @@ class ApiKeyRecord:
     digest: str
     """SHA-256 of the whole key in hexadecimal: a digest copied to another key's record matches nothing."""
     scopes: tuple[str, ...]
-    """Names of models the key may call, or `*` for any."""
+    """Names of models the key may call, `*` for any, and `@operator` for what operators do."""
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None
@@ -211,9 +213,10 @@ def _check_scopes(record: ApiKeyRecord) -> None:
         raise InvalidRecord(f"{_named(record)} must have one scope or more, each once")
     for scope in record.scopes:
         try:
-            if scope != ANY_MODEL:
+            if scope not in (ANY_MODEL, OPERATOR):
                 check_model_name(scope)
         except (InvalidName, TypeError):
             raise InvalidRecord(
-                f"{_named(record)} has the scope {scope!r:.70}: the name of a model, or {ANY_MODEL!r}, is allowed"
+                f"{_named(record)} has the scope {scope!r:.70}: the name of a model, {ANY_MODEL!r} for any, or "
+                f"{OPERATOR!r} is allowed"
             ) from None

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from math import prod
 from typing import Any, TypeVar, cast
 
+from contract import features, variants
+from contract.features import Features, InvalidFeatures
 from contract.objects import METADATA_FILE, InvalidName, Version, check_model_name
+from contract.variants import InvalidVariants, Variant
 
 SCHEMA_VERSION = 1
 
-# Open Inference Protocol v2, "Tensor Data Types"; FP16 and BF16 have no exact form in JSON and are left out.
+# Open Inference Protocol v2, "Tensor Data Types", without BF16: NumPy has no such type, so neither the protocol's JSON
+# nor ONNX Runtime's Python interface can be given its values. A variant may compute in it.
 DATATYPES = (
     "BOOL",
     "UINT8",
@@ -24,11 +29,16 @@ DATATYPES = (
     "INT16",
     "INT32",
     "INT64",
+    "FP16",
     "FP32",
     "FP64",
     "BYTES",
 )
 
+
+_LATER_FIELDS = ("features", "variants")
+# A name is also a field of a JSON object in requests; msgspec takes no other characters for one.
+_NO_FIELD = re.compile(r'["\\\x00-\x1f\x7f]')
 
 _T = TypeVar("_T")
 
@@ -75,11 +85,23 @@ class ModelMetadata:
     feature_names: tuple[str, ...] | None = None
     metrics: dict[str, float] = field(default_factory=lambda: dict[str, float]())
     sample: Sample | None = None
+    features: Features | None = None
+    """Where the columns of the input are looked up, when a request names entities in place of rows."""
+    variants: tuple[Variant, ...] = ()
+    """Files besides the default one that answer alike, in another precision."""
+
+    def variant(self, name: str) -> Variant | None:
+        """The variant of that name, or None where this version does not list it."""
+        return next((variant for variant in self.variants if variant.name == name), None)
 
 
 def render(metadata: ModelMetadata) -> bytes:
     """The document as it lies in the bucket, the same bytes for the same metadata."""
     document = {"schema_version": SCHEMA_VERSION, **asdict(metadata)}
+    for name in _LATER_FIELDS:
+        if not document[name]:
+            # Versions that were published before the field existed stay the same bytes.
+            del document[name]
     document["version"] = str(metadata.version)
     document["created_at"] = metadata.created_at.isoformat()
     return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
@@ -98,6 +120,8 @@ def parse(data: bytes) -> ModelMetadata:
             f"{METADATA_FILE} has schema_version {schema_version}, only {SCHEMA_VERSION} is known: publish it again"
         )
     sample = reader.optional_object("sample")
+    looked_up = reader.optional_object("features")
+    listed = reader.optional_list("variants")
     feature_names = reader.optional_list("feature_names")
     metadata = ModelMetadata(
         name=_name(reader),
@@ -111,9 +135,12 @@ def parse(data: bytes) -> ModelMetadata:
         feature_names=None if feature_names is None else _strings(feature_names, "feature_names"),
         metrics=_metrics(reader.optional_object("metrics") or {}),
         sample=None if sample is None else _sample(sample),
+        features=None if looked_up is None else _features(looked_up),
+        variants=() if listed is None else _variants(listed),
     )
     reader.refuse_the_rest()
     _check_feature_names(metadata)
+    _check_features(metadata)
     return metadata
 
 
@@ -182,6 +209,7 @@ def _tensors(reader: _Fields, field_name: str) -> tuple[TensorSpec, ...]:
     values = reader.optional_list(field_name) or []
     tensors = tuple(_tensor(value, f"{field_name}[{index}]") for index, value in enumerate(values))
     names = [tensor.name for tensor in tensors]
+    _check_names(names, field_name)
     if not names or len(set(names)) != len(names):
         raise InvalidMetadata(f"{METADATA_FILE} has {names} for {field_name!r}: name at least one, and each only once")
     return tensors
@@ -231,3 +259,42 @@ def _check_feature_names(metadata: ModelMetadata) -> None:
             f"{METADATA_FILE} has {len(names)} feature_names for an input of {columns} columns: "
             "name every column of the one input, or leave them out"
         )
+    if names is not None:
+        _check_names(names, "feature_names")
+        if len(set(names)) != len(names):
+            raise InvalidMetadata(f"{METADATA_FILE} has a name twice in 'feature_names': give every column its own")
+
+
+def _check_names(names: Sequence[str], field_name: str) -> None:
+    for name in names:
+        if not name or _NO_FIELD.search(name):
+            raise InvalidMetadata(
+                f"{METADATA_FILE} has the name {name!r:.40} in {field_name!r}: it must not be empty, "
+                "nor hold quotation marks, backslashes or control characters"
+            )
+
+
+def _variants(values: list[Any]) -> tuple[Variant, ...]:
+    try:
+        return variants.parse(values)
+    except InvalidVariants as error:
+        raise InvalidMetadata(f"{METADATA_FILE} {error}") from None
+
+
+def _features(value: dict[str, Any]) -> Features:
+    try:
+        return features.parse(value)
+    except InvalidFeatures as error:
+        raise InvalidMetadata(f"{METADATA_FILE} {error}") from None
+
+
+def _check_features(metadata: ModelMetadata) -> None:
+    if metadata.features is None:
+        return
+    rows = metadata.inputs[0]
+    if len(metadata.inputs) != 1 or len(rows.shape) != 2:
+        raise InvalidMetadata(f"{METADATA_FILE} has features for a model without one input of shape [-1, columns]")
+    try:
+        features.check_input(metadata.features, rows.datatype, rows.values_per_row)
+    except InvalidFeatures as error:
+        raise InvalidMetadata(f"{METADATA_FILE} {error}") from None

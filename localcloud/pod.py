@@ -37,7 +37,7 @@ class Pod:
 
 @contextmanager
 def serving_pod(world: LocalWorld, model_name: str) -> Generator[Pod]:
-    """Start `python -m serving` on the world's models bucket, yield when it is ready, end it by SIGTERM."""
+    """Start `python -m serving` on the world's bucket and keys, yield when it is ready, end it by SIGTERM."""
     port, probe_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="serveml-pod-") as folder:
         log = Path(folder) / "log.jsonl"
@@ -51,6 +51,9 @@ def serving_pod(world: LocalWorld, model_name: str) -> Generator[Pod]:
             service.ENV_HOST: HOST,
             service.ENV_HTTP_PORT: str(port),
             service.ENV_PROBE_PORT: str(probe_port),
+            service.ENV_GRPC_PORT: "off",
+            service.ENV_AUTHENTICATION: "required",
+            service.ENV_KEYS_TABLE: world.keys_table,
             service.ENV_CACHE_DIR: str(Path(folder) / "cache"),
             service.ENV_DRAIN_SECONDS: "0",
             service.ENV_REFRESH_SECONDS: "1",

@@ -84,12 +84,19 @@ def _table(r: Registration) -> Outputs:
     return {"arn": arn, "streamArn": f"{arn}/stream/2026-01-01T00:00:00.000"}
 
 
+def _table_replica(r: Registration) -> Outputs:
+    # A replica goes by the table's name in its own region.
+    name = str(r.inputs["globalTableArn"]).rpartition("/")[2]
+    return {"arn": f"arn:aws:dynamodb:{r.inputs['region']}:{ACCOUNT_ID}:table/{name}"}
+
+
 _SPECIAL: dict[str, Callable[[Registration], Outputs]] = {
     "aws:eks/cluster:Cluster": _cluster,
     "aws:lb/loadBalancer:LoadBalancer": _load_balancer,
     "aws:lb/targetGroup:TargetGroup": _target_group,
     "aws:acm/certificate:Certificate": _certificate,
     "aws:dynamodb/table:Table": _table,
+    "aws:dynamodb/tableReplica:TableReplica": _table_replica,
     "aws:acm/certificateValidation:CertificateValidation": lambda r: {"certificateArn": r.inputs["certificateArn"]},
     "aws:cloudfront/distribution:Distribution": lambda r: {
         "domainName": f"d{_digest(r.name, 13)}.cloudfront.net",

@@ -16,6 +16,7 @@ from localcloud.program import EXAMPLE_OVERRIDES, run
 from localcloud.recorder import Backend, Created, Registration
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 STACK = "local"
@@ -40,18 +41,26 @@ class LocalWorld:
     def models_bucket(self) -> str:
         return cast(str, self.graph.exports["models_buckets"][self.primary_region])
 
+    @property
+    def keys_table(self) -> str:
+        return cast(str, self.graph.exports["api_keys_table"])
+
     def s3(self) -> S3Client:
-        return boto3.client(
-            "s3",
-            region_name=self.primary_region,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
+        return self._session().client("s3", endpoint_url=self.endpoint)
+
+    def dynamodb(self) -> DynamoDBClient:
+        return self._session().client("dynamodb", endpoint_url=self.endpoint)
 
     def environment(self) -> dict[str, str]:
         """Variables that make any AWS SDK talk to this account."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint, "AWS_DEFAULT_REGION": self.primary_region}
+
+    def _session(self) -> boto3.Session:
+        return boto3.Session(
+            region_name=self.primary_region,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
 
 
 class _Reporting:

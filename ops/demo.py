@@ -1,10 +1,11 @@
-"""The demonstration: a real model published into the provisioned bucket, served, and its answers checked."""
+"""The demonstration: a real model published into the provisioned bucket, served to a caller with a key, and checked."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -22,13 +23,18 @@ from contract.objects import Version
 from localcloud.coverage import Coverage, coverage_of
 from localcloud.pod import Pod, serving_pod
 from localcloud.world import LocalWorld
-from ops import demo_model
+from ops import demo_model, keys
 from ops.demo_model import DemoModel
 from ops.models import PublishedModel, publish
 
 VERSION = Version(1, 0, 0)
+USER = "demo"
 ROWS_SHOWN = 8
 ROWS_A_REQUEST = 32
+
+
+class CallRefused(Exception):
+    """The server did not answer a prediction's request with a prediction; the message holds what it said."""
 
 
 class Mismatch(Exception):
@@ -86,21 +92,29 @@ class Result:
 
 
 def serve_and_compare(world: LocalWorld, progress: Console, wait: Callable[[], None] | None = None) -> Result:
-    """Train, publish, serve, predict and compare; Mismatch if one answer differs. `wait` runs while all is up."""
+    """Train, publish, serve, predict and compare; `wait` runs while all is up.
+
+    Raises Mismatch if one answer differs, CallRefused if there is none.
+    """
     with progress.status("training a model and publishing it"):
         model = demo_model.train(VERSION)
         published = _publish(world, model)
+        # Before the pod reads them: a later key is good only once the table is read again.
+        key = keys.issue(
+            world.dynamodb(), world.keys_table, user_id=USER, scopes=[model.metadata.name], now=time.time()
+        )
     with progress.status("starting the server"):
         began = time.monotonic()
         with serving_pod(world, model.metadata.name) as pod:
             seconds = time.monotonic() - began
-            result = _compare(world, pod, model, published, seconds)
+            result = _compare(world, pod, key, model, published, seconds)
             wrong = [index for index, prediction in enumerate(result.predictions) if not prediction.equal]
             if wrong:
                 raise Mismatch(f"{len(wrong)} of {len(result.predictions)} predictions differ, first at row {wrong[0]}")
             if wait is not None:
                 for name, link in result.links.items():
                     progress.print(f"{name}: {link}", highlight=False)
+                progress.print(_example(pod, key, model), markup=False, highlight=False, soft_wrap=True)
                 wait()
     return result
 
@@ -112,8 +126,19 @@ def _publish(world: LocalWorld, model: DemoModel) -> PublishedModel:
         return publish(world.s3(), world.models_bucket, model.metadata.name, VERSION, path, model.metadata)
 
 
-def _compare(world: LocalWorld, pod: Pod, model: DemoModel, published: PublishedModel, seconds: float) -> Result:
-    labels, probabilities, version = _served(pod, model.holdout_rows)
+def _example(pod: Pod, key: str, model: DemoModel) -> str:
+    """A whole call to paste into a shell. The key in it is good for this account alone, which ends with the run."""
+    body = json.dumps({"instances": model.holdout_rows[:1]})
+    return (
+        f"curl {pod.url}{service.PREDICT_PATH} -H 'Content-Type: application/json' "
+        f"-H 'Authorization: Bearer {key}' -d '{body}'"
+    )
+
+
+def _compare(
+    world: LocalWorld, pod: Pod, key: str, model: DemoModel, published: PublishedModel, seconds: float
+) -> Result:
+    labels, probabilities, version = _served(pod, key, model.holdout_rows)
     own_labels, own_probabilities = _own(model)
     predictions = [
         Prediction(*values) for values in zip(labels, probabilities, own_labels, own_probabilities, strict=True)
@@ -135,26 +160,30 @@ def _compare(world: LocalWorld, pod: Pod, model: DemoModel, published: Published
     )
 
 
-def _served(pod: Pod, rows: list[list[float]]) -> tuple[list[int], list[float], str]:
+def _served(pod: Pod, key: str, rows: list[list[float]]) -> tuple[list[int], list[float], str]:
     labels: list[int] = []
     probabilities: list[float] = []
     version = ""
     for start in range(0, len(rows), ROWS_A_REQUEST):
-        answer = _predict(pod.url, rows[start : start + ROWS_A_REQUEST])
+        answer = _predict(pod.url, key, rows[start : start + ROWS_A_REQUEST])
         version = answer["model_version"]
         labels += answer["outputs"]["label"]
         probabilities += [pair[1] for pair in answer["outputs"]["probabilities"]]
     return labels, probabilities, version
 
 
-def _predict(url: str, rows: list[list[float]]) -> dict[str, Any]:
+def _predict(url: str, key: str, rows: list[list[float]]) -> dict[str, Any]:
     request = urllib.request.Request(
         url + service.PREDICT_PATH,
         data=json.dumps({"instances": rows}).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return cast(dict[str, Any], json.load(answer))
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return cast(dict[str, Any], json.load(answer))
+    except urllib.error.HTTPError as error:
+        said = error.read().decode(errors="replace")
+        raise CallRefused(f"{service.PREDICT_PATH} was answered {error.code}: {said}") from error
 
 
 def _own(model: DemoModel) -> tuple[list[int], list[float]]:

@@ -26,7 +26,15 @@ LOCAL_STACK_PORT = 5055
 app = typer.Typer(no_args_is_help=True, help="The platform on this machine, without an AWS account.")
 console, errors = Console(), Console(stderr=True)
 
-_FAILURES = (ServerFailed, RegistrationFailed, PodFailed, PublishRefused, pulumi.RunError, demonstration.Mismatch)
+_FAILURES = (
+    ServerFailed,
+    RegistrationFailed,
+    PodFailed,
+    PublishRefused,
+    pulumi.RunError,
+    demonstration.CallRefused,
+    demonstration.Mismatch,
+)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,10 @@ from contract import metadata as documents
 from contract.metadata import InvalidMetadata, ModelMetadata
 from contract.objects import CHECKSUMS_FILE, METADATA_FILE, MODEL_FILE, Version, version_prefix
 from contract.signature import SIGNATURE_FILE, InvalidSignature
+from contract.variants import Variant
 from ops.signing import Signer
 from serving.model import Model, ModelRefused
+from serving.runtime import Runtime
 from serving.signature import verify
 
 if TYPE_CHECKING:
@@ -56,14 +59,16 @@ def publish(
     metadata: ModelMetadata,
     *,
     signer: Signer | None = None,
+    variants: Mapping[str, Path] | None = None,
 ) -> PublishedModel:
-    """Upload a version, its signature and then `checksums.json` last.
+    """Upload a version with a file for each of its `variants`, its signature and then `checksums.json` last.
 
     Raises PublishRefused, CannotSign, or botocore's ClientError. The same bytes again change nothing: an upload that
     broke off is finished by repeating it, and a version that lies there unsigned gets its signature.
     """
-    check(name, version, model_path, metadata)
+    check(name, version, model_path, metadata, variants)
     files = {MODEL_FILE: model_path.read_bytes(), METADATA_FILE: documents.render(metadata)}
+    files |= {variant.file: path.read_bytes() for variant, path in _paired(metadata, variants or {})}
     digests = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
     promised = checksums.render(digests)
     prefix = version_prefix(name, version)
@@ -76,18 +81,39 @@ def publish(
     )
 
 
-def check(name: str, version: Version, model_path: Path, metadata: ModelMetadata) -> None:
+def check(
+    name: str,
+    version: Version,
+    model_path: Path,
+    metadata: ModelMetadata,
+    variants: Mapping[str, Path] | None = None,
+) -> None:
     """Raise PublishRefused unless the server would take this model: its own loading and sample check run here."""
     if (metadata.name, metadata.version) != (name, version):
         raise PublishRefused(
             f"the metadata describes {metadata.name} {metadata.version}, not {name} {version}: make them the same"
         )
-    if not model_path.is_file():
-        raise PublishRefused(f"there is no file {model_path}: give the path of an ONNX model")
+    paired = _paired(metadata, variants or {})
+    for path in (model_path, *(path for _, path in paired)):
+        if not path.is_file():
+            raise PublishRefused(f"there is no file {path}: give the path of an ONNX model")
     try:
-        Model.load(documents.parse(documents.render(metadata)), model_path)
+        served = documents.parse(documents.render(metadata))
+        for variant, path in ((None, model_path), *paired):
+            # On the CPU, which every machine has: what a GPU makes of it shows in staging.
+            Model.load(served, path, variant=variant, runtime=Runtime(device="cpu"))
     except (InvalidMetadata, ModelRefused) as error:
         raise PublishRefused(f"{name} {version} would be refused by the server: {error}") from error
+
+
+def _paired(metadata: ModelMetadata, paths: Mapping[str, Path]) -> list[tuple[Variant, Path]]:
+    """Each variant that the metadata lists with its file here; raise PublishRefused unless they are the same ones."""
+    listed = {variant.name: variant for variant in metadata.variants}
+    if listed.keys() != paths.keys():
+        raise PublishRefused(
+            f"the metadata lists the variants {sorted(listed)}, files were given for {sorted(paths)}: give the same"
+        )
+    return [(listed[name], path) for name, path in paths.items()]
 
 
 def _sign_once(s3: S3Client, bucket: str, key: str, promised: bytes, signer: Signer) -> bool:

@@ -4,7 +4,3 @@ It imports `contract` and its own dependencies, and nothing of the infrastructur
 """
 
 VERSION = "0.1.0"
-
-METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-"""Where several workers keep their metrics. The client library looks for the variable as it is imported, so it stands
-here, where naming it imports nothing."""

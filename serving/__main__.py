@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-import tempfile
 
-from serving import METRICS_DIRECTORY, log, settings
-from serving.settings import InvalidSettings
+from serving import log, settings, supervisor
+from serving.reader import InvalidSettings
 
 CANNOT_START = 2
 
@@ -20,12 +18,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return CANNOT_START
     log.configure(chosen.log_level, chosen.pod_name)
-    if chosen.workers > 1:
-        # prometheus_client decides as it is imported whether its values are shared, so this comes before the server.
-        os.environ[METRICS_DIRECTORY] = tempfile.mkdtemp(prefix="serveml-metrics-")
-    supervisor = importlib.import_module("serving.supervisor")
     try:
-        return int(supervisor.serve(chosen))
+        return supervisor.serve(chosen)
     except OSError as error:
         print(f"cannot listen on {chosen.host}: {error}", file=sys.stderr)
         return CANNOT_START

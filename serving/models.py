@@ -44,6 +44,7 @@ class Models:
         *,
         cache_dir: Path,
         trusted: TrustedKeys,
+        variant: str | None = None,
         max_disk_bytes: int = disk.DEFAULT_MAX_BYTES,
         max_memory_bytes: int = shelf.DEFAULT_MAX_BYTES,
         threads: int = store.DEFAULT_THREADS,
@@ -53,7 +54,14 @@ class Models:
         catalogues = [
             Catalogue(
                 Store(
-                    s3, bucket, model.name, cache_dir, max_disk_bytes=max_disk_bytes, threads=threads, trusted=trusted
+                    s3,
+                    bucket,
+                    model.name,
+                    cache_dir,
+                    max_disk_bytes=max_disk_bytes,
+                    threads=threads,
+                    trusted=trusted,
+                    variant=variant,
                 ),
                 open_version,
                 metrics,

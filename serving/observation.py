@@ -14,21 +14,10 @@ from contract.service import SERVICE_NAME
 from serving import log
 from serving.messages import Request
 from serving.metrics import Metrics
+from serving.tracing.tracer import finish
 
 FLUSH_SECONDS = 0.05
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-
-
-class _Line(msgspec.Struct):
-    timestamp: str
-    level: str
-    service: str
-    pod: str
-    trace_id: str | None
-    request_id: str
-    message: str
-    duration_ms: float
-    model_version: str | None
 
 
 class RequestLog:
@@ -38,44 +27,37 @@ class RequestLog:
     """
 
     def __init__(self, pod: str, write_lines: Callable[[str], None]) -> None:
-        self._pod = pod
         self._write_lines = write_lines
-        self._encode = msgspec.json.Encoder().encode
-        self._lines: list[bytes] = []
+        self._lines: list[str] = []
         self._second = 0
-        self._prefix = ""
+        self._head = ""
+        # What the lines share is encoded once; nothing of what differs can hold a character that JSON escapes.
+        self._origin = f'+00:00","level":"info","service":"{SERVICE_NAME}","pod":{_json(pod)},"trace_id":'
         self._loop = asyncio.get_running_loop()
 
     def write(self, request: Request, message: str, seconds: float) -> None:
-        line = _Line(
-            self._timestamp(),
-            "info",
-            SERVICE_NAME,
-            self._pod,
-            request.trace_id,
-            request.request_id,
-            message,
-            round(seconds * 1000, 3),
-            request.model_version,
-        )
-        if not self._lines:
-            self._loop.call_later(FLUSH_SECONDS, self.flush)
-        self._lines.append(self._encode(line))
-
-    def flush(self) -> None:
-        if not self._lines:
-            return
-        text = b"\n".join([*self._lines, b""]).decode()
-        self._lines.clear()
-        self._write_lines(text)
-
-    def _timestamp(self) -> str:
+        """A line for a request; `message` is made of the server's own words."""
         now = time.time()
         second = int(now)
         if second != self._second:
             self._second = second
-            self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._prefix}.{int((now - second) * 1000):03d}+00:00"
+            self._head = datetime.fromtimestamp(second, UTC).strftime('{"timestamp":"%Y-%m-%dT%H:%M:%S')
+        if not self._lines:
+            self._loop.call_later(FLUSH_SECONDS, self.flush)
+        trace_id, version = request.trace_id, request.model_version
+        self._lines.append(
+            f"{self._head}.{int((now - second) * 1000):03d}{self._origin}"
+            f"{'null' if trace_id is None else _quoted(trace_id)},"
+            f'"request_id":"{request.request_id}","message":"{message}","duration_ms":{seconds * 1000:.3f},'
+            f'"model_version":{"null" if version is None else _quoted(version)}}}\n'
+        )
+
+    def flush(self) -> None:
+        if not self._lines:
+            return
+        text = "".join(self._lines)
+        self._lines.clear()
+        self._write_lines(text)
 
 
 class Observation:
@@ -87,9 +69,13 @@ class Observation:
 
     def __call__(self, request: Request, route: str, status: int, code: str, seconds: float) -> None:
         method = request.method if request.method in _METHODS else "other"
-        self._metrics.request(method, route, status, seconds)
+        span = request.span
+        self._metrics.request(method, route, status, seconds, None if span is None else span.trace_id)
         if self._log is not None:
-            self._log.write(request, f"{method} {route} {status} {code}".rstrip(), seconds)
+            said = f"{method} {route} {status} {code}" if code else f"{method} {route} {status}"
+            self._log.write(request, said, seconds)
+        if span is not None:
+            finish(span, request, status, code, seconds)
 
 
 def ignore(request: Request, route: str, status: int, code: str, seconds: float) -> None:
@@ -99,3 +85,11 @@ def ignore(request: Request, route: str, status: int, code: str, seconds: float)
 def request_log(pod: str) -> RequestLog | None:
     """The log of requests, or None where the level leaves them out."""
     return RequestLog(pod, log.write_lines) if logging.getLogger().isEnabledFor(logging.INFO) else None
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def _json(text: str) -> str:
+    return msgspec.json.encode(text).decode()

@@ -1,44 +1,46 @@
-"""One version ready to answer: the body of a request in, the body of its answer out.
-
-Inference runs where it is called. A row takes microseconds, and the limit on rows bounds how long one request holds the
-event loop.
-"""
+"""One version ready to answer: arrays in, arrays out, here or in a queue of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from contract.metadata import ModelMetadata
+from contract.variants import Variant
+from serving.loaded import Queue
 from serving.model import Array, Model
-from serving.wire import RowFormat
+from serving.runtime import Runtime
+from serving.timing import Timing, timing_of
+
+QueueOf = Callable[[Model, Timing], Queue | None]
+"""Decides where a version runs, by what was measured; None: where it is called."""
 
 
 class Predictor:
-    """Joins a model to the format of its rows."""
+    """A model with the way it is run: without a `queue` it answers where it is called."""
 
-    def __init__(self, model: Model, rows: RowFormat) -> None:
+    def __init__(self, model: Model, queue: Queue | None = None) -> None:
         self.name = model.metadata.name
         self.version = model.version
+        self.queue = queue
         self._model = model
-        self._rows = rows
-        self._input = model.metadata.inputs[0].name
+        self.predict: Callable[[Mapping[str, Array]], dict[str, Array]] = model.predict
+        """Arrays by name in and out; raise InferenceFailed."""
 
     @classmethod
-    def load(cls, metadata: ModelMetadata, path: Path, *, threads: int, max_rows: int) -> Predictor:
-        """Raise ModelRefused for a model that cannot be served by rows."""
-        rows = RowFormat(metadata, max_rows=max_rows)
-        return cls(Model.load(metadata, path, threads=threads), rows)
+    def load(
+        cls,
+        metadata: ModelMetadata,
+        path: Path,
+        *,
+        variant: Variant | None = None,
+        runtime: Runtime | None = None,
+        queue_of: QueueOf | None = None,
+    ) -> Predictor:
+        """Load, check, warm up and time a version's file, or that of its `variant`; raise ModelRefused."""
+        model = Model.load(metadata, path, variant=variant, runtime=runtime or Runtime())
+        return cls(model, queue_of(model, timing_of(model)) if queue_of is not None else None)
 
     @property
     def metadata(self) -> ModelMetadata:
         return self._model.metadata
-
-    def predict(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Arrays in, arrays out; raise InferenceFailed."""
-        return self._model.predict(inputs)
-
-    def answer(self, body: bytes) -> bytes:
-        """Raise InvalidRequest for what the client can mend, InferenceFailed for what it cannot."""
-        array = self._rows.read(body)
-        return self._rows.write(self._model.predict({self._input: array}))

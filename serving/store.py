@@ -6,6 +6,7 @@ are trusted, and its digests are checked whenever a version is opened, wherever 
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from contract.objects import (
     version_prefix,
 )
 from contract.signature import SIGNATURE_FILE, InvalidSignature
+from contract.variants import Variant
 from serving import disk
 from serving.disk import Disk
 from serving.download import ObjectMissing, StoreUnreachable, download, look_at, read_small
@@ -37,6 +39,8 @@ from serving.signature import TrustedKeys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Files", "Published", "Store", "StoreUnreachable", "VersionCorrupt", "client"]
 
@@ -62,11 +66,13 @@ class Published:
 
 @dataclass(frozen=True)
 class Files:
-    """A verified version on disk, and the size of its model file."""
+    """A verified version on disk, the one of its model files to serve, and the size of that."""
 
     metadata: ModelMetadata
     model: Path
     model_bytes: int
+    variant: Variant | None = None
+    """Which file `model` is; None: the version's default."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +113,16 @@ class Store:
         max_disk_bytes: int = disk.DEFAULT_MAX_BYTES,
         threads: int = DEFAULT_THREADS,
         trusted: TrustedKeys | None = None,
+        variant: str | None = None,
     ) -> None:
+        """`variant` names the file to serve of the versions that list one of that name."""
         self.name = name
         self.disk = Disk(cache_dir, max_disk_bytes)
         self._s3 = s3
         self._bucket = bucket
         self._threads = threads
         self._trusted = trusted or TrustedKeys()
+        self._variant = variant
 
     def published(self) -> list[Published]:
         """Every complete version, in no order; raise StoreUnreachable."""
@@ -151,7 +160,7 @@ class Store:
         )
         with self.disk.hold(self.name, version, promise.digests, self._filling(promise)) as directory:
             self._note(promise, directory)
-            yield self._files(version, directory)
+            yield self._files(promise, directory)
 
     @contextmanager
     def opened_from_disk(self, version: Version) -> Generator[Files]:
@@ -166,7 +175,7 @@ class Store:
             raise VersionCorrupt(f"{self.name} {version}: what is on disk is not what its {CHECKSUMS_FILE} promises")
 
         with self.disk.hold(self.name, version, promise.digests, missing) as directory:
-            yield self._files(version, directory)
+            yield self._files(promise, directory)
 
     def _promise(self, version: Version, promised: bytes | None, signature: bytes | None) -> _Promise:
         if promised is None:
@@ -206,7 +215,8 @@ class Store:
             if document is not None and self.disk.file(self.name, promise.version, name) != document:
                 disk.replace(directory / name, document)
 
-    def _files(self, version: Version, directory: Path) -> Files:
+    def _files(self, promise: _Promise, directory: Path) -> Files:
+        version = promise.version
         path = directory / METADATA_FILE
         try:
             if path.stat().st_size > METADATA_MAX_BYTES:
@@ -219,7 +229,14 @@ class Store:
             raise VersionCorrupt(
                 f"{self.name} {version}: its {METADATA_FILE} is that of {described.name} {described.version}"
             )
-        return Files(described, directory / MODEL_FILE, (directory / MODEL_FILE).stat().st_size)
+        for listed in described.variants:
+            if listed.file not in promise.digests:
+                raise VersionCorrupt(f"{self.name} {version}: {CHECKSUMS_FILE} leaves out the variant {listed.file}")
+        variant = None if self._variant is None else described.variant(self._variant)
+        if variant is None and self._variant is not None:
+            logger.warning("%s %s lists no variant %s: its default is served", self.name, version, self._variant)
+        model = directory / (variant.file if variant else MODEL_FILE)
+        return Files(described, model, model.stat().st_size, variant)
 
     def _document(self, version: Version, name: str, max_bytes: int) -> bytes | None:
         try:

@@ -8,18 +8,18 @@ import os
 import select
 import signal
 import time
-from pathlib import Path
 
 import uvloop
 
-from serving import METRICS_DIRECTORY
+from serving.assembly import Shared
 from serving.settings import Settings
-from serving.worker import SIGNALS, bind, run
+from serving.worker import JOIN_PATIENCE_SECONDS, SIGNALS, bind, run
 
 logger = logging.getLogger(__name__)
 
 # A worker that ends sooner than this does so at every start: the next one waits.
 SHORTEST_LIFE_SECONDS = 1.0
+REPLACEMENT_PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 0.1
 """How often the supervisor looks for ended workers while others still start."""
 
@@ -32,8 +32,11 @@ def serve(settings: Settings) -> int:
     probe_socket = bind(settings.host, settings.probe_port, shared=False)
     ports = service_socket.getsockname()[1], probe_socket.getsockname()[1]
 
+    life = run(
+        settings, Shared.create(settings), 0, service_socket, probe_socket, on_listening=lambda: _announce(*ports)
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(settings, service_socket, probe_socket, on_listening=lambda: _announce(*ports)))
+        runner.run(life)
     return 0
 
 
@@ -42,6 +45,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._shared = Shared.create(settings)
         self._workers: dict[int, tuple[int, float]] = {}
         self._stopping = False
         # Held, and never listening: they keep the ports for workers yet to come, and tell which port 0 became.
@@ -78,10 +82,10 @@ class Supervisor:
         for pid in list(self._workers):
             os.kill(pid, number)
 
-    def _start(self, index: int) -> None:
+    def _start(self, index: int, patience_seconds: float = JOIN_PATIENCE_SECONDS) -> None:
         pid = os.fork()
         if pid == 0:
-            os._exit(self._work(index))
+            os._exit(self._work(index, patience_seconds))
         self._workers[pid] = (index, time.monotonic())
         if self._stopping:
             # The signal came while this one was made, and went to the others alone.
@@ -96,13 +100,13 @@ class Supervisor:
         if self._stopping:
             return
         logger.error("worker %d ended with status %d; starting another", index, os.waitstatus_to_exitcode(status))
-        _forget_gauges(pid)
         if time.monotonic() - started < SHORTEST_LIFE_SECONDS:
             time.sleep(SHORTEST_LIFE_SECONDS)
         if not self._stopping:
-            self._start(index)
+            # The others serve: this one joins them when it can.
+            self._start(index, REPLACEMENT_PATIENCE_SECONDS if self._workers else JOIN_PATIENCE_SECONDS)
 
-    def _work(self, index: int) -> int:
+    def _work(self, index: int, patience_seconds: float) -> int:
         """The child: never returns to the supervisor's code."""
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
@@ -117,18 +121,21 @@ class Supervisor:
 
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                life = run(self._settings, service_socket, probe_socket, on_listening=report, parent_pipe=self._life)
+                life = run(
+                    self._settings,
+                    self._shared,
+                    index,
+                    service_socket,
+                    probe_socket,
+                    on_listening=report,
+                    patience_seconds=patience_seconds,
+                    parent_pipe=self._life,
+                )
                 runner.run(life)
         except BaseException:
             logger.exception("worker %d failed", index)
             return 1
         return 0
-
-
-def _forget_gauges(pid: int) -> None:
-    directory = Path(os.environ[METRICS_DIRECTORY])
-    for file in directory.glob(f"gauge_live*_{pid}.db"):
-        file.unlink()
 
 
 def _announce(port: int, probe_port: int) -> None:

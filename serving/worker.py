@@ -1,7 +1,8 @@
 """One worker's life: two listeners on one event loop, the models' threads, and a stop that loses no request.
 
-On SIGTERM readiness turns negative at once while requests are still answered; after the drain the listener closes,
-what is arriving is finished, and only then do the probes fall silent. A second signal skips what is left of the drain.
+A worker takes connections once it can answer, or has waited long enough to say why it can't. On SIGTERM readiness
+turns negative at once while requests are still answered; after the drain the listener closes, what is arriving is
+finished, and only then do the probes fall silent. A second signal skips what is left of the drain.
 """
 
 from __future__ import annotations
@@ -13,65 +14,55 @@ import signal
 import socket
 from collections.abc import Callable
 
-from serving import VERSION, observation, store
-from serving.engine.limits import Limits
-from serving.engine.server import Server
-from serving.metrics import Metrics
-from serving.models import Models
-from serving.observation import Observation
-from serving.oip.routes import oip_routes
-from serving.predictor import Predictor
-from serving.routes import READY, Status, probe_routes, service_routes
+from serving.assembly import Parts, Shared
+from serving.routes import READY, Status
 from serving.settings import Settings
-from serving.store import Files
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+JOIN_PATIENCE_SECONDS = 1.0
+"""How long a worker waits for its models before it takes connections all the same, to say what it lacks."""
+LOOK_SECONDS = 0.005
 
 logger = logging.getLogger(__name__)
 
 
 async def run(
     settings: Settings,
+    shared: Shared,
+    worker: int,
     service_socket: socket.socket,
     probe_socket: socket.socket,
     *,
     on_listening: Callable[[], None],
+    patience_seconds: float = JOIN_PATIENCE_SECONDS,
     parent_pipe: int | None = None,
 ) -> None:
     """Serve until a signal, or until the other end of `parent_pipe` closes; return when all is answered."""
-    metrics = Metrics()
-    models = _models(settings, metrics)
-    status = Status(lambda: models.find(models.default), lambda: models.ready)
-    requests = observation.request_log(settings.pod_name)
-    limits = Limits(
-        max_body_bytes=settings.max_body_bytes,
-        body_timeout_seconds=settings.request_timeout_seconds,
-        keep_alive_seconds=settings.keep_alive_seconds,
-    )
-    routes = {
-        **service_routes(status, metrics, settings),
-        **oip_routes(models, VERSION, max_rows=settings.max_rows, ready=lambda: status.word == READY, metrics=metrics),
-    }
-    service = Server(routes, limits, Observation(metrics, requests))
-    probes = Server(probe_routes(status, metrics), limits, observation.ignore)
     told_to_stop = _signals(parent_pipe)
-    await service.listen(service_socket)
-    await probes.listen(probe_socket)
+    parts = Parts(settings, shared, worker, service_socket.getsockname()[1])
+    parts.start()
+    await parts.probes.listen(probe_socket)
+    await _until_ready(parts.status, told_to_stop, patience_seconds)
+    await parts.service.listen(service_socket)
     on_listening()
 
-    models.start(every_seconds=settings.refresh_seconds)
-
     await told_to_stop.get()
-    status.draining = service.draining = True
+    parts.drain()
     logger.warning("draining for %d s", settings.drain_seconds)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(told_to_stop.get(), settings.drain_seconds)
-    models.stop()
-    await service.stop(settings.request_timeout_seconds)
-    await probes.stop(0)
-    if requests is not None:
-        requests.flush()
+    parts.stop_following()
+    await parts.service.stop(settings.request_timeout_seconds)
+    await parts.probes.stop(0)
+    await parts.close()
     logger.warning("stopped")
+
+
+async def _until_ready(status: Status, told_to_stop: asyncio.Queue[int], patience_seconds: float) -> None:
+    """Wait before the first connection: while another worker has the models, it should get the requests."""
+    deadline = asyncio.get_running_loop().time() + patience_seconds
+    while status.word != READY and told_to_stop.empty() and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def bind(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -80,26 +71,6 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
     return bound
-
-
-def _models(settings: Settings, metrics: Metrics) -> Models:
-    def open_version(files: Files) -> Predictor:
-        return Predictor.load(
-            files.metadata, files.model, threads=settings.inference_threads, max_rows=settings.max_rows
-        )
-
-    return Models.of_bucket(
-        store.client(settings.download_threads),
-        settings.models_bucket,
-        settings.models,
-        open_version,
-        metrics,
-        cache_dir=settings.cache_dir,
-        trusted=settings.trusted_keys,
-        max_disk_bytes=settings.max_disk_bytes,
-        max_memory_bytes=settings.max_memory_bytes,
-        threads=settings.download_threads,
-    )
 
 
 def _signals(parent_pipe: int | None) -> asyncio.Queue[int]:

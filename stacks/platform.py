@@ -17,7 +17,9 @@ from components.failover.targets import FailoverTarget
 from components.failover.zone import Zone, ZoneArgs
 from components.ingress.certificate import ValidatedCertificate, ValidatedCertificateArgs
 from components.models.replication import Replication, ReplicationArgs
-from components.registry.table import Registry, RegistryArgs, RegistryReplica
+from components.registry.api_keys import ApiKeys
+from components.registry.deployments import Registry
+from components.registry.table import Replica, TableArgs
 from contract import service
 from infra import regions
 from infra.regions import GLOBAL_REGION
@@ -49,7 +51,9 @@ def build(settings: Settings) -> Exports:
     facts = {region: region_facts(region, settings.network.zones) for region in settings.regions}
     data = {region: build_data(settings, region, account) for region in settings.regions}
     shared = shared_place(settings)
-    registry = _join_data(settings, shared, account, data)
+    if settings.secondary_region:
+        _replicate_models(settings, account, data)
+    tables = _tables(settings, shared, data)
     zone = Zone(
         shared.names.of("zone"),
         ZoneArgs(place=shared, domain_name=settings.domain, existing_zone_id=settings.hosted_zone_id),
@@ -57,7 +61,9 @@ def build(settings: Settings) -> Exports:
     domains = Domains(settings.domain)
     certificates = _certificates(settings, shared, domains, zone)
     serving = {
-        region: build_serving(settings, facts[region], account, data[region], certificates.regional.get(region))
+        region: build_serving(
+            settings, facts[region], account, data[region], tables.api_keys, certificates.regional.get(region)
+        )
         for region in settings.regions
     }
     failover = _failover(settings, shared, account, domains, zone, serving)
@@ -74,37 +80,52 @@ def build(settings: Settings) -> Exports:
             topic_key_arn=data[shared.region].keys.logs_key_arn,
         ),
     )
-    return _exports(settings, domains, data, serving, registry, zone, failover, edge, budget)
+    return _exports(settings, domains, data, serving, tables, zone, failover, edge, budget)
 
 
-def _join_data(settings: Settings, shared: Place, account: str, data: Mapping[str, DataLayer]) -> Registry:
+def _replicate_models(settings: Settings, account: str, data: Mapping[str, DataLayer]) -> None:
     primary, secondary = settings.pair.primary, settings.pair.secondary
-    replica = None
-    if settings.secondary_region:
-        replica = RegistryReplica(region=secondary, key_arn=data[secondary].keys.data_key_arn)
-        place = place_of(settings, primary)
-        Replication(
-            place.names.of("replication"),
-            ReplicationArgs(
-                place=place,
-                account_id=account,
-                source_bucket=data[primary].store.production_bucket,
-                source_bucket_arn=data[primary].store.production_bucket_arn,
-                source_key_arn=data[primary].keys.data_key_arn,
-                destination_bucket_arn=data[secondary].store.production_bucket_arn,
-                destination_key_arn=data[secondary].keys.data_key_arn,
-                destination_region=secondary,
-            ),
-        )
-    return Registry(
-        shared.names.of("registry"),
-        RegistryArgs(
-            place=shared,
-            table_name=shared.names.of("deployments"),
-            key_arn=data[primary].keys.data_key_arn,
-            replica=replica,
-            deletion_protection=settings.protect,
+    place = place_of(settings, primary)
+    Replication(
+        place.names.of("replication"),
+        ReplicationArgs(
+            place=place,
+            account_id=account,
+            source_bucket=data[primary].store.production_bucket,
+            source_bucket_arn=data[primary].store.production_bucket_arn,
+            source_key_arn=data[primary].keys.data_key_arn,
+            destination_bucket_arn=data[secondary].store.production_bucket_arn,
+            destination_key_arn=data[secondary].keys.data_key_arn,
+            destination_region=secondary,
         ),
+    )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What pods follow and operators' commands write, the same in every region."""
+
+    registry: Registry
+    api_keys: ApiKeys
+
+
+def _tables(settings: Settings, shared: Place, data: Mapping[str, DataLayer]) -> Tables:
+    primary, secondary = settings.pair.primary, settings.pair.secondary
+
+    def args(what: str) -> TableArgs:
+        return TableArgs(
+            place=shared,
+            table_name=shared.names.of(what),
+            key_arn=data[primary].keys.data_key_arn,
+            replica=Replica(region=secondary, key_arn=data[secondary].keys.data_key_arn)
+            if settings.secondary_region
+            else None,
+            deletion_protection=settings.protect,
+        )
+
+    return Tables(
+        registry=Registry(shared.names.of("registry"), args("deployments")),
+        api_keys=ApiKeys(shared.names.of("access"), args("api-keys")),
     )
 
 
@@ -231,7 +252,7 @@ def _exports(
     domains: Domains,
     data: Mapping[str, DataLayer],
     serving: Mapping[str, ServingLayer],
-    registry: Registry,
+    tables: Tables,
     zone: Zone,
     failover: Failover,
     edge: Edge | None,
@@ -243,7 +264,8 @@ def _exports(
         "regions": list(settings.regions),
         "models_buckets": {region: layer.store.production_bucket for region, layer in data.items()},
         "staging_buckets": {region: layer.store.staging_bucket for region, layer in data.items()},
-        "deployments_table": registry.table_name,
+        "deployments_table": tables.registry.table_name,
+        "api_keys_table": tables.api_keys.table_name,
         "image_repositories": {region: layer.images.repository_url for region, layer in data.items()},
         "clusters": {region: layer.cluster.cluster_name for region, layer in serving.items()},
         "load_balancers": {region: layer.ingress.dns_name for region, layer in serving.items()},

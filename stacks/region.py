@@ -18,6 +18,7 @@ from components.models.policies import Statement
 from components.models.store import ModelStore, ModelStoreArgs
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.network.vpc import Network, NetworkArgs
+from components.registry.api_keys import ApiKeys
 from contract import service
 from infra.naming import Names
 from infra.settings import Settings
@@ -102,6 +103,7 @@ def build_serving(
     facts: RegionFacts,
     account_id: str,
     data: DataLayer,
+    api_keys: ApiKeys,
     certificate_arn: pulumi.Input[str] | None,
 ) -> ServingLayer:
     place = place_of(settings, facts.region)
@@ -141,7 +143,9 @@ def build_serving(
     )
     cluster = _cluster(settings, place, account_id, data, network, groups, facts.zones, cluster_name)
     ingress = _ingress(settings, place, data, network, groups, certificate_arn, cluster_name)
-    build_workload(settings, place, account_id, data.keys, data.store, cluster, ingress, cidr, len(facts.zones))
+    build_workload(
+        settings, place, account_id, data.keys, data.store, api_keys, cluster, ingress, cidr, len(facts.zones)
+    )
     return ServingLayer(network, cluster, ingress)
 
 

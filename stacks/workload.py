@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from components.base import Place
 from components.cluster.cluster import Cluster
 from components.cluster.pod_identity import PodIdentity, PodIdentityArgs
 from components.ingress.ingress import Ingress
 from components.keys.keys import Keys
-from components.models.access import reader_statements
+from components.models import access as model_access
 from components.models.store import ModelStore
 from components.network import subnets
+from components.registry import access as key_access
+from components.registry.api_keys import ApiKeys
 from components.workload import labels
+from components.workload.authentication import Authentication, TokenIssuer
 from components.workload.autoscaling import Scaling
 from components.workload.configuration import ServerSettings
 from components.workload.isolation import Neighbours
@@ -18,6 +23,7 @@ from components.workload.platform_namespaces import Namespaces, NamespacesArgs
 from components.workload.workload import Workload, WorkloadArgs
 from contract import service
 from infra.settings import Settings
+from infra.settings.access import Access
 
 MILLICORES = 1000
 KEEP_ALIVE_MARGIN_SECONDS = 15
@@ -30,6 +36,7 @@ def build_workload(
     account_id: str,
     keys: Keys,
     store: ModelStore,
+    api_keys: ApiKeys,
     cluster: Cluster,
     ingress: Ingress,
     cidr: str,
@@ -57,12 +64,7 @@ def build_workload(
             cluster_name=cluster.cluster_name,
             namespace=labels.SERVING_NAMESPACE,
             service_account=service.SERVICE_NAME,
-            statements=reader_statements(
-                bucket_arn=store.production_bucket_arn,
-                key_arn=keys.data_key_arn,
-                model_name=wanted.model_name,
-                region=place.region,
-            ),
+            statements=_statements(settings, place.region, keys, store, api_keys),
         ),
     )
     plan = subnets.plan(cidr, zones, settings.network.public_prefix_length, settings.network.private_prefix_length)
@@ -87,6 +89,10 @@ def build_workload(
                 refresh_seconds=wanted.refresh_seconds,
                 workers=max(1, wanted.cpu_limit_millicores // MILLICORES),
                 keep_alive_seconds=settings.ingress.idle_timeout_seconds + KEEP_ALIVE_MARGIN_SECONDS,
+                max_wait_ms=wanted.max_wait_ms,
+                max_connections=wanted.max_connections,
+                grpc=wanted.grpc,
+                authentication=_authentication(settings.access, api_keys),
             ),
             size=wanted.container_size,
             scaling=Scaling(
@@ -105,4 +111,36 @@ def build_workload(
             canary_target_group_arn=ingress.canary_target_group_arn,
             await_rollout=wanted.await_rollout,
         ),
+    )
+
+
+def _statements(
+    settings: Settings, region: str, keys: Keys, store: ModelStore, api_keys: ApiKeys
+) -> list[dict[str, Any]]:
+    """What the pods may do in AWS: read their model, and the keys of their callers where those are asked for."""
+    statements = model_access.reader_statements(
+        bucket_arn=store.production_bucket_arn,
+        key_arn=keys.data_key_arn,
+        model_name=settings.workload.model_name,
+        region=region,
+    )
+    if settings.access.authentication == "required":
+        statements += key_access.reader_statements(
+            table_arn=api_keys.table_arns[region], key_arn=keys.data_key_arn, region=region
+        )
+    return statements
+
+
+def _authentication(wanted: Access, api_keys: ApiKeys) -> Authentication | None:
+    if wanted.authentication == "off":
+        return None
+    issuer, audience, keys_url = wanted.token_issuer, wanted.token_audience, wanted.token_keys_url
+    return Authentication(
+        keys_table=api_keys.table_name,
+        keys_refresh_seconds=wanted.keys_refresh_seconds,
+        requests_per_minute=wanted.requests_per_minute,
+        model_requests_per_minute=wanted.model_requests_per_minute,
+        token_issuer=TokenIssuer(issuer=issuer, audience=audience, keys_url=keys_url)
+        if issuer and audience and keys_url
+        else None,
     )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
 import signal
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from bench.serving import chart, servers, table, wrk
+from bench.serving import chart, invocation, servers, table, wrk
 from bench.serving.environments import ROOT, NotInstalled, prepare
 from bench.serving.measure import Bench, Effort
 from bench.serving.published import published
@@ -59,7 +56,10 @@ def bench(
     scenarios = plan((1, connections), ROWS_PER_REQUEST, rate or None, connections)
     if only_rate:
         scenarios = scenarios[-1:]
-    variables, headers = _pairs(our_variables, "--our-variable"), _pairs(our_headers, "--our-header")
+    variables, headers = (
+        invocation.pairs(our_variables, "--our-variable"),
+        invocation.pairs(our_headers, "--our-header"),
+    )
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     try:
         wrk.require()
@@ -96,47 +96,16 @@ def _measure(chosen: list[Server], scenarios: list[Scenario], effort: Effort, pr
             chosen = [server.with_variables(place) if server.name == OURS else server for server in chosen]
         measured = Bench(path, Oracle(model), model.holdout_rows, scenarios, effort)
         records = measured.run(chosen, lambda said: progress.print(said, highlight=False, markup=False))
-    return Results(_machine(effort), _command(), scenarios, records)
+    return Results(_machine(effort), invocation.command("bench.serving"), scenarios, records)
 
 
 def _machine(effort: Effort) -> dict[str, object]:
     return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
+        **invocation.machine(),
         "rounds": effort.rounds,
         "seconds": effort.seconds,
         "rate_seconds": effort.rate_seconds,
     }
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def _command() -> str:
-    return " ".join(["python -m bench.serving", *(_without_value(argument) for argument in sys.argv[1:])])
-
-
-def _without_value(argument: str) -> str:
-    # A key given to our server in a header or a variable does not belong in a results file.
-    name, equals, _ = argument.partition("=")
-    return f"{name}=…" if equals else argument
-
-
-def _pairs(values: list[str] | None, option: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for value in values or []:
-        name, equals, content = value.partition("=")
-        if not name or not equals:
-            raise typer.BadParameter(f"{option} is {value!r}: write NAME=VALUE")
-        found[name] = content
-    return found
 
 
 def _refuse(message: str) -> NoReturn:

@@ -25,13 +25,13 @@ def render(results: Results) -> str:
     parts: list[str] = []
     top = 10
     for scenario in scenarios:
-        parts.append(_text(10, top + 20, f"{scenario.name}: requests/s", weight="bold"))
+        parts.append(text(10, top + 20, f"{scenario.name}: requests/s", weight="bold"))
         top += _TITLE
         for record in _measured(results, scenario):
             parts += _bar(results, record, scenario, top, decades)
             top += _BAR + _GAP
         top += 8
-    parts.append(_text(10, top + 16, f"logarithmic scale from 10 to {10**decades:,}", colour="#5f6368"))
+    parts.append(text(10, top + 16, f"logarithmic scale from 10 to {10**decades:,}", colour="#5f6368"))
     height = top + 30
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
@@ -56,11 +56,11 @@ def _bar(results: Results, record: Record, scenario: Scenario, top: int, decades
     said += f" · {to_peer:.3g} of best peer" if to_peer is not None and record.name == OURS else ""
     width = max(_x(rate.median, decades) - _LABELS, 1)
     return [
-        _text(_LABELS - 8, base, record.name, anchor="end"),
+        text(_LABELS - 8, base, record.name, anchor="end"),
         f'<rect x="{_LABELS}" y="{top}" width="{width:.1f}" height="{_BAR}" '
         f'fill="{_COLOURS.get(record.name, _PEER)}"/>',
         f'<path d="M{left:.1f} {middle}H{end:.1f}" stroke="#202124"/>',
-        _text(max(end, _LABELS) + 8, base, said),
+        text(max(end, _LABELS) + 8, base, said),
     ]
 
 
@@ -69,9 +69,10 @@ def _x(rate: float, decades: int) -> float:
     return _LABELS + share * (_WIDTH - _LABELS - _RIGHT)
 
 
-def _text(
+def text(
     x: float, y: float, said: str, *, weight: str = "normal", anchor: str = "start", colour: str = "#202124"
 ) -> str:
+    """An element of an SVG."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-weight="{weight}" text-anchor="{anchor}" fill="{colour}">'
         f"{escape(said)}</text>"

@@ -27,6 +27,7 @@ STEADY_ANSWERS = 20
 """Each on a connection of its own, so that with two workers the odds of never meeting one are a million to one."""
 _ANSWER_SECONDS = 10
 _LOOK_SECONDS = 0.005
+LOG = "log.txt"
 _INHERITED = ("PATH", "LANG", "TMPDIR")
 
 
@@ -56,25 +57,28 @@ def running(server: Server, model: Path, oracle: Oracle, rows: Rows) -> Generato
     """Start the server, yield it once its answer on the rows is ONNX Runtime's own, and end it; raise Excluded."""
     with tempfile.TemporaryDirectory(prefix="serveml-bench-", ignore_cleanup_errors=True) as name:
         start = Start(free_port(), model, Path(name))
-        command = list(server.command(start))
-        variables = {key: os.environ[key] for key in _INHERITED if key in os.environ} | server.variables(start)
-        log = start.folder / "log.txt"
-        with log.open("wb") as output:
-            began = time.monotonic()
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        log = start.folder / LOG
+        began = time.monotonic()
+        process = spawn(server, start)
         try:
-            first, steady = _wait_until_steady(process, lambda: check(server, start.port, oracle, rows), log)
+            first, steady = wait_until_steady(process, lambda: check(server, start.port, oracle, rows), log)
             yield Running(server, process.pid, start.port, start.folder, first - began, steady - began)
         finally:
             end(process)
+
+
+def spawn(server: Server, start: Start) -> subprocess.Popen[bytes]:
+    """The server's process, in a session of its own; what it writes goes to LOG in the start's folder."""
+    with (start.folder / LOG).open("wb") as output:
+        return subprocess.Popen(
+            list(server.command(start)),
+            cwd=ROOT,
+            env={key: os.environ[key] for key in _INHERITED if key in os.environ} | server.variables(start),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def check(server: Server, port: int, oracle: Oracle, rows: Rows) -> None:
@@ -125,7 +129,7 @@ def _identities(root: int) -> dict[int, int]:
     return {pid: stats[pid].started_ticks for pid in process_tree.tree_of(root, stats)}
 
 
-def _wait_until_steady(process: subprocess.Popen[bytes], ask: Callable[[], None], log: Path) -> tuple[float, float]:
+def wait_until_steady(process: subprocess.Popen[bytes], ask: Callable[[], None], log: Path) -> tuple[float, float]:
     """When the first right answer came, and the last of the first unbroken row of them; raise Excluded."""
     deadline = time.monotonic() + START_SECONDS
     last, first, row = "it did not listen", None, 0

@@ -95,7 +95,7 @@ class Bench:
 
     def _measure(self, started: Running, scenario: Scenario) -> Measurement:
         if scenario.rate_per_second is None:
-            load, usage = self._load(started, scenario, self._effort.seconds)
+            load, used = self._load(started, scenario, self._effort.seconds)
             return Measurement(
                 requests_per_second=load.requests_per_second,
                 p50_ms=load.p50_ms,
@@ -104,8 +104,8 @@ class Bench:
                 most_ms=load.most_ms,
                 errors=load.errors,
                 refused=0,
-                cpu_us_per_request=_us_each(usage.server_seconds, load.requests),
-                others_cpu_percent=usage.others_percent,
+                cpu_us_per_request=_us_each(used.server_seconds, load.requests),
+                others_cpu_percent=used.others_percent,
             )
         return self._at_rate(started, scenario, scenario.rate_per_second)
 
@@ -115,9 +115,9 @@ class Bench:
         with tempfile.NamedTemporaryFile("w", suffix=".lua", dir=started.folder) as file:
             file.write(wrk.script(dialect.path, headers, bodies))
             file.flush()
-            with _usage(started.pid) as usage:
+            with usage(started.pid) as used:
                 load = wrk.run(started.url, Path(file.name), connections=scenario.connections, seconds=seconds)
-        return load, usage()
+        return load, used()
 
     def _at_rate(self, started: Running, scenario: Scenario, per_second: int) -> Measurement:
         dialect, headers = started.server.dialect, started.server.headers
@@ -125,7 +125,7 @@ class Bench:
             open_loop.http_request(dialect.path, headers, dialect.write(rows))
             for rows in batches(self._rows, scenario.rows, BODIES)
         ]
-        with _usage(started.pid) as usage, _memory_samples(started.pid) as samples:
+        with usage(started.pid) as used_by, _memory_samples(started.pid) as samples:
             arrivals = open_loop.run(
                 started.port,
                 requests,
@@ -133,7 +133,7 @@ class Bench:
                 seconds=self._effort.rate_seconds,
                 connections=scenario.connections,
             )
-        used = usage()
+        used = used_by()
         return Measurement(
             requests_per_second=arrivals.answered_per_second,
             p50_ms=arrivals.percentile_ms(50),
@@ -149,7 +149,7 @@ class Bench:
 
 
 @contextmanager
-def _usage(pid: int) -> Generator[Callable[[], Usage]]:
+def usage(pid: int) -> Generator[Callable[[], Usage]]:
     """What the server and others used between entry and exit; ask after the exit."""
     began, busy, server, client = (
         time.monotonic(),
@@ -185,8 +185,8 @@ def _memory_samples(pid: int) -> Generator[list[tuple[float, float]]]:
 
 def _client_seconds() -> float:
     """CPU time of this process and of the load generators that it has waited for."""
-    usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    both = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(part.ru_utime + part.ru_stime for part in both)
 
 
 def _us_each(seconds: float, requests: int) -> float:

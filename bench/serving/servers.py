@@ -86,12 +86,15 @@ class Server:
 
 
 def ours(environment: Mapping[str, str], headers: Mapping[str, str]) -> Server:
-    """`python -m serving`, its variables and headers as given beside what the measurement decides."""
+    """`python -m serving`, its variables and headers as given beside what the measurement decides.
+
+    Without a variable of its own it runs without authentication, as the servers beside it do.
+    """
     return Server(
         OURS,
         Dialect("/predict", instances, read_ours),
         lambda _: [_PYTHON, "-m", "serving"],
-        environment,
+        environment or {service.ENV_AUTHENTICATION: "off"},
         {**JSON_HEADERS, **headers},
         of=lambda start: {
             service.ENV_HOST: HOST,

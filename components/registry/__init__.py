@@ -1,1 +1,1 @@
-"""The record of what is deployed: the DynamoDB table `deployments` and its replica."""
+"""What pods follow while they run: the DynamoDB tables of deployments and of API keys, and their replicas."""

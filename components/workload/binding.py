@@ -10,13 +10,19 @@ from contract import service
 
 HTTP_PORT_NAME = "http"
 PROBE_PORT_NAME = "probe"
+GRPC_PORT_NAME = "grpc"
 
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """Makes the Kubernetes provider take the object as done once it is accepted."""
 
 
-def track_service(track: Track) -> Manifest:
+def track_service(track: Track, *, grpc: bool) -> Manifest:
     """The pods of a track under one name, inside the cluster alone.
+
+    This name is the only way to gRPC: the load balancer does not lead to it. A target group speaks one version of the
+    protocol (Elastic Load Balancing user guide, "Target groups for your Application Load Balancers"), so gRPC would
+    take target groups, bindings and canary weights of its own behind rules that tell its calls apart; and whoever wants
+    it for its speed calls from beside the pods.
 
     The provider would wait until pods are ready, but the pods come after the binding, and the binding after this
     Service; a canary's Service may have none for months.
@@ -31,6 +37,7 @@ def track_service(track: Track) -> Manifest:
             "ports": [
                 _port(HTTP_PORT_NAME, service.HTTP_PORT),
                 _port(PROBE_PORT_NAME, service.PROBE_PORT),
+                *([_port(GRPC_PORT_NAME, service.GRPC_PORT)] if grpc else []),
             ],
         },
     }

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.workload import labels
+from components.workload import authentication, labels
+from components.workload.authentication import Authentication
 from components.workload.errors import InvalidWorkload
 from components.workload.labels import Manifest
 from contract import objects, service
@@ -23,6 +24,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # The AWS SDK for Python reads its region from this variable and from no other (boto3 guide, "Configuration").
 _SDK_REGION = "AWS_DEFAULT_REGION"
+
+_NO_PORT = "off"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,14 @@ class ServerSettings:
     """Longer than the load balancer keeps an idle connection, or it would send into one that is closing."""
     workers: int
     """Processes of a pod: one for each core that it may use."""
+    max_wait_ms: int
+    """A request that has waited longer for its turn is refused, so that the others are answered in time."""
+    max_connections: int
+    """Connections that one worker keeps open."""
+    grpc: bool
+    """Whether gRPC is served beside HTTP."""
+    authentication: Authentication | None
+    """What callers must show; None lets everybody in."""
 
     def __post_init__(self) -> None:
         objects.check_model_name(self.model_name)
@@ -54,6 +65,8 @@ class ServerSettings:
             ("refresh_seconds", self.refresh_seconds, 1),
             ("keep_alive_seconds", self.keep_alive_seconds, 1),
             ("workers", self.workers, 1),
+            ("max_wait_ms", self.max_wait_ms, 1),
+            ("max_connections", self.max_connections, 1),
         )
         for what, value, least in bounds:
             if value < least:
@@ -75,8 +88,12 @@ def environment(settings: ServerSettings, region: str) -> dict[str, pulumi.Input
         service.ENV_REFRESH_SECONDS: str(settings.refresh_seconds),
         service.ENV_KEEP_ALIVE_SECONDS: str(settings.keep_alive_seconds),
         service.ENV_WORKERS: str(settings.workers),
+        service.ENV_MAX_WAIT_MS: str(settings.max_wait_ms),
+        service.ENV_MAX_CONNECTIONS: str(settings.max_connections),
+        service.ENV_GRPC_PORT: str(service.GRPC_PORT) if settings.grpc else _NO_PORT,
         service.ENV_CACHE_DIR: service.CACHE_DIR,
         _SDK_REGION: region,
+        **authentication.variables(settings.authentication),
     }
 
 

@@ -51,8 +51,12 @@ def allow_dns(namespace: str) -> Manifest:
     return _policy("allow-dns", namespace, selector={}, types=("Egress",), egress=egress)
 
 
-def serving_policies(neighbours: Neighbours) -> list[Manifest]:
-    """The flows of the serving pods beyond DNS, one policy each, named after the other end."""
+def serving_policies(neighbours: Neighbours, *, grpc: bool) -> list[Manifest]:
+    """The flows of the serving pods beyond DNS, one policy each, named after the other end.
+
+    gRPC is for pods of the serving namespace alone: it is plain text on the wire, and nothing that faces the Internet
+    stands before it, neither the edge nor a Web ACL.
+    """
     return [
         _serving_ingress(
             "load-balancer",
@@ -60,6 +64,7 @@ def serving_policies(neighbours: Neighbours) -> list[Manifest]:
             (service.HTTP_PORT, service.PROBE_PORT),
         ),
         _serving_ingress("monitoring", [_namespace(labels.MONITORING_NAMESPACE)], (service.PROBE_PORT,)),
+        *([_serving_ingress("namespace", [_own_namespace()], (service.GRPC_PORT,))] if grpc else []),
         # Any address on 443: the gateway endpoints of S3 and DynamoDB are reached under public addresses, for which
         # AWS has prefix lists and network policies have no word. Security group and endpoint policies narrow it.
         _serving_egress("aws", [_block(ANYWHERE)], HTTPS_PORT),
@@ -121,6 +126,11 @@ def _block(cidr: str) -> Manifest:
 def _namespace(name: str, pods: dict[str, str] | None = None) -> Manifest:
     peer: Manifest = {"namespaceSelector": {"matchLabels": {labels.NAMESPACE_LABEL: name}}}
     return {**peer, "podSelector": {"matchLabels": pods}} if pods else peer
+
+
+def _own_namespace() -> Manifest:
+    # A pod selector by itself means the policy's namespace; an empty one, every pod there.
+    return {"podSelector": {}}
 
 
 def _port(port: int, protocol: str = "TCP") -> Manifest:

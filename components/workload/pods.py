@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from components.workload import labels
-from components.workload.binding import HTTP_PORT_NAME, PROBE_PORT_NAME
+from components.workload.binding import GRPC_PORT_NAME, HTTP_PORT_NAME, PROBE_PORT_NAME
 from components.workload.configuration import CONFIG_MAP
 from components.workload.errors import InvalidWorkload
 from components.workload.labels import Manifest, Track
@@ -45,6 +45,7 @@ class ServingPod:
     startup_seconds: int
     """How long the first model may take to be fetched, verified and loaded before the pod is started anew."""
     model_cache_mib: int
+    grpc: bool
 
     def __post_init__(self) -> None:
         check_image(self.image)
@@ -105,6 +106,7 @@ def _container(pod: ServingPod) -> Manifest:
         "ports": [
             {"name": HTTP_PORT_NAME, "containerPort": service.HTTP_PORT, "protocol": "TCP"},
             {"name": PROBE_PORT_NAME, "containerPort": service.PROBE_PORT, "protocol": "TCP"},
+            *([{"name": GRPC_PORT_NAME, "containerPort": service.GRPC_PORT, "protocol": "TCP"}] if pod.grpc else []),
         ],
         "envFrom": [{"configMapRef": {"name": CONFIG_MAP}}],
         "env": [{"name": service.ENV_POD_NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
@@ -117,9 +119,13 @@ def _container(pod: ServingPod) -> Manifest:
             },
             "limits": {"cpu": cpu(pod.size.cpu_limit_millicores), "memory": memory(pod.size.memory_limit_mib)},
         },
-        "startupProbe": _probe(_STARTUP_PERIOD_SECONDS, -(-pod.startup_seconds // _STARTUP_PERIOD_SECONDS)),
-        "livenessProbe": _probe(_LIVENESS_PERIOD_SECONDS, _LIVENESS_FAILURES),
-        "readinessProbe": _probe(_READINESS_PERIOD_SECONDS, _READINESS_FAILURES),
+        # Succeeds once a model has answered: a pod that finds none in its time is started anew.
+        "startupProbe": _probe(
+            service.STARTUP_PATH, _STARTUP_PERIOD_SECONDS, -(-pod.startup_seconds // _STARTUP_PERIOD_SECONDS)
+        ),
+        # Does not ask for a model: what keeps one away would not go by starting anew a pod that has served before.
+        "livenessProbe": _probe(service.LIVE_PATH, _LIVENESS_PERIOD_SECONDS, _LIVENESS_FAILURES),
+        "readinessProbe": _probe(service.READY_PATH, _READINESS_PERIOD_SECONDS, _READINESS_FAILURES),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "privileged": False,
@@ -133,10 +139,9 @@ def _container(pod: ServingPod) -> Manifest:
     }
 
 
-def _probe(period_seconds: int, failures: int) -> Manifest:
-    """A look at the server's health. Without a model it is not healthy: until one is published, pods start over."""
+def _probe(path: str, period_seconds: int, failures: int) -> Manifest:
     return {
-        "httpGet": {"path": service.HEALTH_PATH, "port": PROBE_PORT_NAME, "scheme": "HTTP"},
+        "httpGet": {"path": path, "port": PROBE_PORT_NAME, "scheme": "HTTP"},
         "periodSeconds": period_seconds,
         "timeoutSeconds": _PROBE_TIMEOUT_SECONDS,
         "failureThreshold": failures,

@@ -105,14 +105,15 @@ class Workload(Component, area="workload"):
             drain_seconds=args.settings.drain_seconds,
             startup_seconds=args.startup_seconds,
             model_cache_mib=args.model_cache_mib,
+            grpc=args.settings.grpc,
         )
 
     def _policies(self) -> list[pulumi.CustomResource]:
-        manifests = isolation.serving_policies(self._args.neighbours)
+        manifests = isolation.serving_policies(self._args.neighbours, grpc=self._args.settings.grpc)
         return [self._apply(manifest, manifest["metadata"]["name"]) for manifest in manifests]
 
     def _bound(self, track: Track, target_group_arn: pulumi.Input[str]) -> pulumi.CustomResource:
-        service = self._apply(binding.track_service(track), track, "service")
+        service = self._apply(binding.track_service(track, grpc=self._args.settings.grpc), track, "service")
         return self._apply(binding.target_group_binding(track, target_group_arn), track, "binding", after=[service])
 
     def _deployment(

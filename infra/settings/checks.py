@@ -17,6 +17,8 @@ LONGEST_BUCKET_KIND = "models-production"
 LONGEST_ROLE_PART = "replication-models"
 ACCOUNT_ID_EXAMPLE = "0" * 12
 
+_TOKEN_SETTINGS = ("token_issuer", "token_audience", "token_keys_url")
+
 
 def check(settings: Settings) -> list[Problem]:
     """Every problem between settings that are each valid alone."""
@@ -98,6 +100,41 @@ def _callers_can_reach_the_api(s: Settings) -> Problems:
             "ingress.client_cidrs",
             "was given with the edge on, which it would bypass; remove it or turn edge.enabled off",
         )
+
+
+def _callers_authenticate_where_they_must(s: Settings) -> Problems:
+    if s.access.authentication == "required":
+        return
+    if s.environment not in (Environment.DEV, Environment.LOCAL):
+        yield _problem(
+            "access.authentication",
+            f"'off' was given; only dev and local may let everybody call, not {s.environment}: remove the key",
+        )
+    for field in ("model_requests_per_minute", *_TOKEN_SETTINGS):
+        if getattr(s.access, field):
+            yield _problem(
+                f"access.{field}",
+                "was given with access.authentication off, which takes every call uncounted: "
+                "remove it or require authentication",
+            )
+
+
+def _token_settings_come_together(s: Settings) -> Problems:
+    missing = [field for field in _TOKEN_SETTINGS if getattr(s.access, field) is None]
+    if 0 < len(missing) < len(_TOKEN_SETTINGS):
+        given = ", ".join(field for field in _TOKEN_SETTINGS if field not in missing)
+        for field in missing:
+            yield _problem(f"access.{field}", f"is not set and {given} is; tokens need all three: set it")
+
+
+def _limited_models_are_served(s: Settings) -> Problems:
+    for model in s.access.model_requests_per_minute:
+        if model != s.workload.model_name:
+            yield _problem(
+                "access.model_requests_per_minute",
+                f"limits {model!r}, which no pod serves; "
+                f"name {s.workload.model_name!r}, which is workload.model_name, or remove it",
+            )
 
 
 def _cluster_endpoint_is_restricted(s: Settings) -> Problems:
@@ -223,6 +260,9 @@ _CHECKS: tuple[Callable[[Settings], Problems], ...] = (
     _subnets_fit,
     _tls_is_on_where_it_must_be,
     _callers_can_reach_the_api,
+    _callers_authenticate_where_they_must,
+    _token_settings_come_together,
+    _limited_models_are_served,
     _cluster_endpoint_is_restricted,
     _health_checks_end_before_the_next,
     _static_ttls_ascend,

@@ -31,6 +31,7 @@ _REMEDIES = {
     "domain": "write a full domain name in lower case, such as ml.example.com",
     "hosted_zone_id": "write the id of a Route 53 hosted zone, such as Z0123456789ABCDEFGHIJ",
     "project": "use lower-case letters, digits and inner hyphens, starting with a letter",
+    "access.token_keys_url": "write an https address without a user, such as https://issuer.example.com/keys.json",
     "workload.model_version": "write a version such as 1.4.0, or latest",
     "cluster.kubernetes_version": "write a minor version such as 1.34",
 }

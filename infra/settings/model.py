@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.regions import PAIRS, RegionPair, Residency
+from infra.settings.access import Access
 from infra.settings.sections import Budget, Cluster, Images, Network, Section, Storage
 from infra.settings.traffic import Edge, Failover, Image, Ingress, Workload
 
@@ -70,6 +71,8 @@ class Settings(Section):
     """DNS weights and health checks of the regions."""
     workload: Workload = Workload()
     """The serving pods."""
+    access: Access = Access()
+    """Who may call a model, and how often."""
     budget: Budget = Budget()
     """The monthly budget and its alerts."""
 

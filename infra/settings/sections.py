@@ -12,6 +12,7 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 Weight = Annotated[int, Field(ge=0, le=255)]
 PrincipalArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:(role|user)/\S+$")]
 AddonVersion = Annotated[str, Field(pattern=r"^v\d+\.\d+\.\d+-eksbuild\.\d+$")]
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 InterfaceEndpoint = Literal["ecr.api", "ecr.dkr", "sts", "secretsmanager", "kms", "logs"]
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, IPvAnyNetwork
 
 from contract import service
 from infra.capacity import Capacity, ContainerSize
-from infra.settings.sections import LogRetentionDays, Percent, Section, Weight
+from infra.settings.sections import LogRetentionDays, ModelName, Percent, Section, Weight
 
 Image = Annotated[str, Field(pattern=r"^[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$")]
 
@@ -99,7 +99,7 @@ class Autoscaling(Section):
 
 
 class Workload(Section):
-    model_name: str = Field(default="demo", pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+    model_name: ModelName = "demo"
     """Which model of the production bucket is served."""
     model_version: str = Field(default="latest", pattern=r"^(latest|\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?)$")
     """A version to pin, or `latest` to follow the highest release in the bucket."""
@@ -129,6 +129,12 @@ class Workload(Section):
     """How often a pod looks for a new model version."""
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=104_857_600)
     """Largest request body, enforced by the server and by the Web ACLs' own rule."""
+    max_wait_ms: int = Field(default=100, ge=1, le=60_000)
+    """A request that has waited longer for its turn is refused (503), so that the others are answered in time."""
+    max_connections: int = Field(default=4096, ge=1, le=65_535)
+    """Connections that each worker process of a pod keeps open."""
+    grpc: bool = True
+    """Whether pods serve gRPC too, to callers in their own namespace."""
 
     @property
     def container_size(self) -> ContainerSize:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from serving.access import limits
 from serving.access.gate import Gate
 from serving.access.limits import Limit, RateLimits
-from serving.access.principal import Principal, allow
-from serving.messages import Headers
+from serving.access.principal import Principal, allow, allow_operator
 
 
 class Admission:
@@ -25,21 +24,31 @@ class Admission:
         self._default = default
         self._models = models or {}
 
-    def admit(
-        self, headers: Mapping[bytes, bytes], model_name: str, *, wall: float, monotonic: float
-    ) -> tuple[Principal, Headers]:
-        """The caller, and the headers for its answer; raise Refused: 401, 403, 429 or 503, and 400 for two credentials.
+    def admit(self, headers: Mapping[bytes, bytes], model_name: str, *, wall: float, monotonic: float) -> bytes:
+        """Header lines for the answer; raise Refused: 401, 403, 429 or 503, and 400 for two credentials.
 
         `wall` is Unix time, `monotonic` the monotonic clock, both in seconds.
         """
         principal = self._gate.authenticate(headers, wall)
         allow(principal, model_name)
         own = principal.requests_per_minute
-        asked = [(f"key:{principal.key_id}", self._default if own is None else limits.per_minute(own))]
+        limit = self._default if own is None else limits.per_minute(own)
         of_model = self._models.get(model_name)
-        if of_model is not None:
-            asked.append((f"model:{model_name}", of_model))
-        decision = self._rate_limits.check_all(asked, monotonic)
+        if of_model is None:
+            decision = self._rate_limits.check(principal.key_id, limit, monotonic)
+        else:
+            asked = ((principal.key_id, limit), (f"model:{model_name}", of_model))
+            decision = self._rate_limits.check_all(asked, monotonic)
         if not decision.allowed:
             raise limits.refusal(decision)
-        return principal, limits.headers(decision)
+        return limits.lines(decision)
+
+    def admit_operator(self, headers: Mapping[bytes, bytes], *, wall: float) -> Principal:
+        """The caller, who may do what operators do; raise Refused."""
+        principal = self._gate.authenticate(headers, wall)
+        allow_operator(principal)
+        return principal
+
+    def identify(self, headers: Mapping[bytes, bytes], *, wall: float) -> Principal:
+        """The caller, of whatever scopes and without counting the request; raise Refused."""
+        return self._gate.authenticate(headers, wall)

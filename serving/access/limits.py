@@ -30,24 +30,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
 from serving.access.memory import WAYS, SharedMemory
-from serving.messages import Headers, Refused
+from serving.messages import Refused
 
 DEFAULT_REQUESTS_PER_MINUTE = 100
 
 _NANOSECONDS = 1_000_000_000
 _MINUTE = 60 * _NANOSECONDS
 _NEVER = -(2**62)
-
-# Native format: a word is then copied whole, where "<q" would read it byte by byte.
-_tags = struct.Struct(f"@{WAYS}q").unpack_from
-_spent_and_idle = struct.Struct("@2q").unpack_from
 
 
 @dataclass(frozen=True)
@@ -93,14 +88,14 @@ class Decision(NamedTuple):
 class _Bucket:
     """One key as this worker knows it. Only this worker writes its two words, so its own copies are the truth."""
 
-    __slots__ = ("idle", "others", "pair", "pairs", "spent", "tag")
+    __slots__ = ("found", "idle", "others", "pair", "spent", "tag")
 
-    def __init__(self, tag: int, others: tuple[int, ...], pairs: int, pair: int, spent: int, idle: int) -> None:
+    def __init__(self, tag: int, others: tuple[int, ...], pair: int, spent: int, idle: int) -> None:
         self.tag = tag
         self.others = others
-        """Where the key's set begins in each other worker's table, in bytes."""
-        self.pairs = pairs
-        """From a set's beginning to its pairs, in bytes."""
+        """Where the key's set begins in each other worker's table, as an index of words."""
+        self.found = [0] * len(others)
+        """Where the key's tag was last found there, or 0."""
         self.pair = pair
         """Our own pair of words, as an index of words."""
         self.spent = spent
@@ -125,7 +120,21 @@ class RateLimits:
 
     def check(self, key: str, limit: Limit, now: float) -> Decision:
         """Take one request out of the key's bucket if it holds one. `now` is monotonic time."""
-        return self.check_all(((key, limit),), now)
+        # As below, without what several buckets need: this is on the path of every request.
+        at = int(now * _NANOSECONDS)
+        bucket = self._known.get(key) or self._claim(key, at)
+        spent, idle = self._sums(bucket)
+        interval, depth = limit.interval, limit.depth
+        full_at = idle + spent
+        if full_at <= at:
+            ahead = interval
+            self._take(bucket, at - spent, interval)
+        else:
+            ahead = full_at + interval - at
+            if ahead > depth:
+                return _refusal(limit, full_at - at, ahead - depth)
+            self._take(bucket, None, interval)
+        return Decision(True, limit.burst, (depth - ahead) // interval, 0, -(-ahead // _NANOSECONDS))
 
     def check_all(self, asked: Sequence[tuple[str, Limit]], now: float) -> Decision:
         """Take one request out of every bucket, or out of none if any is empty; the decision of the tightest one."""
@@ -157,14 +166,20 @@ class RateLimits:
 
     def _sums(self, bucket: _Bucket) -> tuple[int, int]:
         spent, idle = bucket.spent, bucket.idle
-        words, tag = self._words, bucket.tag
-        for start in bucket.others:
-            tags = _tags(words, start)
-            if tag in tags:
-                theirs, their_idle = _spent_and_idle(words, start + bucket.pairs + 16 * tags.index(tag))
-                spent += theirs
-                if their_idle > idle:
-                    idle = their_idle
+        words, tag, found = self._words, bucket.tag, bucket.found
+        for number, start in enumerate(bucket.others):
+            at = found[number]
+            # Where the key's entry lay when last looked; its owner may have cleared it since.
+            if at == 0 or words[at] != tag:
+                tags = words[start : start + WAYS].tolist()
+                if tag not in tags:
+                    continue
+                at = found[number] = start + tags.index(tag)
+            pair = start + WAYS + 2 * (at - start)
+            spent += words[pair]
+            their_idle = words[pair + 1]
+            if their_idle > idle:
+                idle = their_idle
         return spent, idle
 
     def _take(self, bucket: _Bucket, idle: int | None, interval: int) -> None:
@@ -182,17 +197,17 @@ class RateLimits:
         tag = int.from_bytes(digest[:8], signed=True) or 1
         chosen = int.from_bytes(digest[8:]) % memory.sets
         start = memory.set_start(self._worker, chosen)
-        others = tuple(8 * memory.set_start(n, chosen) for n in range(memory.workers) if n != self._worker)
+        others = tuple(memory.set_start(n, chosen) for n in range(memory.workers) if n != self._worker)
         tags = list(words[start : start + WAYS])
         if tag in tags:
             pair = start + WAYS + 2 * tags.index(tag)
-            bucket = _Bucket(tag, others, 8 * WAYS, pair, words[pair], words[pair + 1])
+            bucket = _Bucket(tag, others, pair, words[pair], words[pair + 1])
         else:
             way = tags.index(0) if 0 in tags else self._clear_one(start, others, tags, at)
             pair = start + WAYS + 2 * way
             words[pair], words[pair + 1] = 0, _NEVER
             words[start + way] = tag
-            bucket = _Bucket(tag, others, 8 * WAYS, pair, 0, _NEVER)
+            bucket = _Bucket(tag, others, pair, 0, _NEVER)
         self._known[key] = bucket
         self._key_at[pair] = key
         return bucket
@@ -203,7 +218,7 @@ class RateLimits:
         def full_at(way: int) -> int:
             pair = start + WAYS + 2 * way
             words = self._words
-            spent, idle = self._sums(_Bucket(tags[way], others, 8 * WAYS, pair, words[pair], words[pair + 1]))
+            spent, idle = self._sums(_Bucket(tags[way], others, pair, words[pair], words[pair + 1]))
             return idle + spent
 
         way = min(range(WAYS), key=full_at)
@@ -216,21 +231,18 @@ class RateLimits:
         return way
 
 
-def headers(decision: Decision) -> Headers:
-    """`RateLimit-Limit`, `-Remaining` and `-Reset`, and `Retry-After` on a refusal.
+def lines(decision: Decision) -> bytes:
+    """`RateLimit-Limit`, `-Remaining` and `-Reset` as header lines, each with its line end.
 
     These three are the form of draft-ietf-httpapi-ratelimit-headers-06, the one that clients and gateways in the
     field read. Revisions 08 to 10 (September 2025) say the same in `RateLimit` and `RateLimit-Policy`, as structured
     fields; that form is not sent while it is a draft whose syntax still moves.
     """
-    fields = [
-        (b"ratelimit-limit", b"%d" % decision.limit),
-        (b"ratelimit-remaining", b"%d" % decision.remaining),
-        (b"ratelimit-reset", b"%d" % decision.reset_seconds),
-    ]
-    if not decision.allowed:
-        fields.append((b"retry-after", b"%d" % decision.retry_after_seconds))
-    return fields
+    return b"ratelimit-limit: %d\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\n" % (
+        decision.limit,
+        decision.remaining,
+        decision.reset_seconds,
+    )
 
 
 def refusal(decision: Decision) -> Refused:
@@ -239,7 +251,12 @@ def refusal(decision: Decision) -> Refused:
         HTTPStatus.TOO_MANY_REQUESTS,
         "rate_limited",
         f"too many requests: try again in {decision.retry_after_seconds} s",
-        headers=headers(decision),
+        headers=[
+            (b"ratelimit-limit", b"%d" % decision.limit),
+            (b"ratelimit-remaining", b"%d" % decision.remaining),
+            (b"ratelimit-reset", b"%d" % decision.reset_seconds),
+            (b"retry-after", b"%d" % decision.retry_after_seconds),
+        ],
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
-from contract.access import ANY_MODEL
+from contract.access import ANY_MODEL, OPERATOR
 from serving.messages import Refused
 
 CHALLENGE = b'Bearer realm="serveml"'
@@ -18,7 +18,7 @@ class Principal:
 
     user_id: str
     key_id: str
-    """Names the credential in logs and limits; never part of a secret."""
+    """Names the credential in limits, where a token's begins with `token:`; never part of a secret."""
     scopes: frozenset[str]
     requests_per_minute: int | None = None
 
@@ -34,12 +34,22 @@ def allow(principal: Principal, model_name: str) -> None:
     """Raise Refused (403) unless the principal may call the model; call it before looking whether the model exists."""
     scopes = principal.scopes
     if model_name not in scopes and ANY_MODEL not in scopes:
-        raise Refused(
-            HTTPStatus.FORBIDDEN,
-            "forbidden",
-            "these credentials do not cover the model: ask for one whose scopes name it",
-            headers=[(b"www-authenticate", CHALLENGE + b', error="insufficient_scope"')],
-        )
+        raise _forbidden("these credentials do not cover the model: ask for one whose scopes name it")
+
+
+def allow_operator(principal: Principal) -> None:
+    """Raise Refused (403) unless the principal may do what operators do."""
+    if OPERATOR not in principal.scopes:
+        raise _forbidden(f"this is for operators: ask for a credential with the scope {OPERATOR}")
+
+
+def _forbidden(message: str) -> Refused:
+    return Refused(
+        HTTPStatus.FORBIDDEN,
+        "forbidden",
+        message,
+        headers=[(b"www-authenticate", CHALLENGE + b', error="insufficient_scope"')],
+    )
 
 
 def missing_credentials() -> Refused:

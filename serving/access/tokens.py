@@ -15,7 +15,7 @@ from typing import Any, cast
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from contract.access import ANY_MODEL, is_user_id
+from contract.access import ANY_MODEL, OPERATOR, is_user_id
 from contract.objects import InvalidName, check_model_name
 from serving.access.principal import Principal, Verified, cannot_tell, invalid_credentials
 
@@ -154,7 +154,7 @@ class Tokens:
             for word in words
             if isinstance(word, str) and word.startswith(self._scope_prefix)
         }
-        return frozenset(name for name in ours if name == ANY_MODEL or _is_model_name(name))
+        return frozenset(name for name in ours if name in (ANY_MODEL, OPERATOR) or _is_model_name(name))
 
 
 def _signing_key(entry: object) -> jwt.PyJWK | None:

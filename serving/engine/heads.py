@@ -6,7 +6,7 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 
-from serving.messages import Response
+from serving.messages import REQUEST_ID_HEADER, Response
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -27,16 +27,20 @@ class Clock:
         return self._header
 
 
-def encode(response: Response, extra: bytes, date: bytes, *, close: bool, with_body: bool) -> bytes:
-    """The whole response; `extra` holds further header lines, each with its line end."""
-    headers = b"".join([b"%b: %b\r\n" % header for header in response.headers]) if response.headers else b""
-    return b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b%b%b%b\r\n%b" % (
-        _STATUS_LINES[response.status],
-        response.content_type,
-        len(response.body),
+def encode(response: Response, request_id: str, lines: bytes, date: bytes, *, close: bool, with_body: bool) -> bytes:
+    """The whole response; `lines` holds further header lines, each with its line end."""
+    status, body, headers, content_type = response
+    if headers:
+        lines += b"".join([b"%b: %b\r\n" % header for header in headers])
+    if close:
+        lines += b"connection: close\r\n"
+    return b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b%b: %b\r\n%b\r\n%b" % (
+        _STATUS_LINES[status],
+        content_type,
+        len(body),
         date,
-        headers,
-        extra,
-        b"connection: close\r\n" if close else b"",
-        response.body if with_body else b"",
+        REQUEST_ID_HEADER,
+        request_id.encode(),
+        lines,
+        body if with_body else b"",
     )

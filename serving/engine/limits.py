@@ -16,7 +16,9 @@ class Limits:
     head_timeout_seconds: float = 10
     """From a request's first byte to the end of its headers."""
     body_timeout_seconds: float
-    """From the end of the headers to the end of the body."""
+    """From a request's first byte to the end of its body."""
+    answer_timeout_seconds: float = 30
+    """How long a route may take that does not answer at once."""
     keep_alive_seconds: float
     """How long an idle connection is kept."""
     linger_seconds: float = 2

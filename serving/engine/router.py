@@ -9,9 +9,6 @@ from urllib.parse import unquote
 
 from serving.messages import Refused, Request, Route, Routes
 
-NO_ROUTE = "other"
-"""How a path that is no route is counted: its own text is the client's."""
-
 
 class Match(NamedTuple):
     """A path's methods, the template it matched, and its named parts."""
@@ -58,7 +55,7 @@ class Router:
                 continue
             parameters: dict[str, str] = {}
             for expected, segment in zip(segments, given, strict=True):
-                if expected.startswith("{"):
+                if expected.startswith("{") and segment:
                     parameters[expected[1:-1]] = unquote(segment)
                 elif expected != segment:
                     break

@@ -6,16 +6,21 @@ import asyncio
 import contextlib
 import logging
 import socket
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from time import monotonic
+from typing import cast
 
+import httptools
+
+from serving.engine import refusals
+from serving.engine.acceptor import Acceptor
 from serving.engine.connection import Connection
 from serving.engine.heads import Clock, encode
 from serving.engine.limits import Limits
-from serving.engine.router import NO_ROUTE, Router
-from serving.messages import MODEL_VERSION_HEADER, REQUEST_ID_HEADER, Refused, Request, Response, Routes
-from serving.wire import InvalidRequest, error_body
+from serving.engine.router import Router
+from serving.messages import MODEL_VERSION_HEADER, Refused, Request, Response, Routes
+from serving.tracing.span import Span, active
 
 logger = logging.getLogger(__name__)
 
@@ -23,34 +28,50 @@ Observer = Callable[[Request, str, int, str, float], None]
 """Told of every answer: the request, the route's path, the status, the error's code or "", and seconds."""
 
 SWEEP_SECONDS = 0.5
-BACKLOG = 2048
+SETTLE_SECONDS = 0.05
+REMEMBERED_TARGETS = 256
+_NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
+CLIENT_CLOSED_REQUEST = 499
+"""No status of HTTP's: the one that proxies log for a client that hung up before its answer was there."""
 
 
 class Server:
     """One listening socket's connections, all on the running event loop."""
 
-    def __init__(self, routes: Routes, limits: Limits, observe: Observer) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        limits: Limits,
+        observe: Observer,
+        error_body: Callable[[Request, Refused], bytes],
+        trace: Callable[[Mapping[bytes, bytes]], Span | None] | None = None,
+    ) -> None:
+        self._trace = trace
         self.limits = limits
         self.draining = False
         self._router = Router(routes)
         self._observe = observe
+        self._error_body = error_body
         self._clock = Clock()
         self._connections: set[Connection] = set()
-        self._listener: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
+        self._targets: dict[bytes, tuple[str, bytes]] = {}
 
     async def listen(self, bound: socket.socket) -> None:
         """Start to accept on a bound socket."""
-        self._listener = await self._loop.create_server(lambda: Connection(self), sock=bound, backlog=BACKLOG)
+        self._acceptor = Acceptor(bound, lambda: Connection(self))
         self._sweep()
 
     async def stop(self, grace_seconds: float) -> None:
         """Accept no more, close idle connections, and give requests that are arriving so long to arrive."""
         self.draining = True
-        if self._listener is not None:
-            self._listener.close()
+        if self._acceptor is not None:
+            await self._acceptor.close()
+            # What clients had sent by now is read before their connections count as idle.
+            await asyncio.sleep(SETTLE_SECONDS)
         for connection in list(self._connections):
             connection.close_if_idle()
         with contextlib.suppress(TimeoutError):
@@ -63,9 +84,14 @@ class Server:
 
     # What a connection asks of it
 
-    def now(self) -> float:
-        # Not the loop's time, which stands still while callbacks run: a request would take none.
-        return time.monotonic()
+    def target(self, url: bytes) -> tuple[str, bytes]:
+        """The path and the query of a request's target."""
+        target = self._targets.get(url)
+        if target is None:
+            target = _split(url)
+            if len(self._targets) < REMEMBERED_TARGETS:
+                self._targets[url] = target
+        return target
 
     def admit(self, connection: Connection) -> bool:
         """Take a connection into account; False when there are too many."""
@@ -77,52 +103,80 @@ class Server:
         if not self._connections:
             self._idle.set()
 
-    def answer(self, request: Request, started: float, *, close: bool) -> bytes:
-        """Find the route, run it, and encode what came of it; nothing that a route does gets past here."""
+    def answer(self, request: Request) -> Response | asyncio.Future[Response]:
+        """Find the route and run it; nothing that a route does gets past here."""
+        if self._trace is None or (span := self._trace(request.headers)) is None:
+            return self._answer(request)
+        request.span = span
+        request.answer_lines += span.answer_line
+        with active(span):
+            return self._answer(request)
+
+    def _answer(self, request: Request) -> Response | asyncio.Future[Response]:
         match = self._router.find(request.path)
-        template = match.template if match is not None else NO_ROUTE
-        code = ""
         try:
-            route = self._router.route(match, request)
-            if match is not None and match.parameters:
+            if match is not None:
+                request.route = match.template
                 request.parameters = match.parameters
-            response = route(request)
-        except Refused as refusal:
-            code = refusal.code
-            response = _error(refusal.status, refusal.code, refusal.message, refusal.field)
-            response.headers.extend(refusal.headers)
-        except InvalidRequest as error:
-            code = error.code
-            response = _error(HTTPStatus.BAD_REQUEST, error.code, error.message, error.field)
-        except Exception:
-            code = "internal"
-            logger.exception("%s %s failed", request.method, template, extra={"request_id": request.request_id})
-            said = "the server could not answer; give the request id when you report it"
-            response = _error(HTTPStatus.INTERNAL_SERVER_ERROR, code, said)
-        encoded = self._encode(request, response, close=close)
-        self._observe(request, template, response.status, code, self.now() - started)
+            answer = self._router.route(match, request)(request)
+        except Exception as error:
+            return self._error(request, error)
+        return answer if type(answer) is Response else asyncio.ensure_future(cast("Awaitable[Response]", answer))
+
+    def outcome(self, request: Request, answered: asyncio.Future[Response]) -> Response:
+        """What came of an answer that was awaited."""
+        try:
+            return answered.result()
+        except asyncio.CancelledError:
+            # By the sweep: who hangs up is not answered at all.
+            return self._error(request, refusals.unanswered())
+        except Exception as error:
+            return self._error(request, error)
+
+    def encode(self, request: Request, response: Response, started: float, *, close: bool) -> bytes:
+        """The whole answer as bytes, counted and logged."""
+        version = request.model_version
+        lines = request.answer_lines
+        if version is not None:
+            lines += b"%b: %b\r\n" % (MODEL_VERSION_HEADER, version.encode())
+        # RFC 9110, 8.6: a length without the body is that of the body that GET would have answered.
+        with_body = request.method != "HEAD" and response.status != _NOT_MODIFIED
+        encoded = encode(response, request.request_id, lines, self._clock.header(), close=close, with_body=with_body)
+        self._observe(request, request.route, response.status, request.code, monotonic() - started)
         return encoded
 
     def refuse(self, request: Request, refusal: Refused, started: float) -> bytes:
         """An answer to a request that never became whole; the connection closes after it."""
-        response = _error(refusal.status, refusal.code, refusal.message, refusal.field)
-        response.headers.extend(refusal.headers)
-        encoded = self._encode(request, response, close=True)
-        self._observe(request, NO_ROUTE, response.status, refusal.code, self.now() - started)
-        return encoded
+        return self.encode(request, self._error(request, refusal), started, close=True)
 
-    def _encode(self, request: Request, response: Response, *, close: bool) -> bytes:
-        extra = b"%b: %b\r\n" % (REQUEST_ID_HEADER, request.request_id.encode())
-        if request.model_version is not None:
-            extra += b"%b: %b\r\n" % (MODEL_VERSION_HEADER, request.model_version.encode())
-        return encode(response, extra, self._clock.header(), close=close, with_body=request.method != "HEAD")
+    def given_up(self, request: Request, started: float) -> None:
+        """The client hung up before its answer was there."""
+        self._observe(request, request.route, CLIENT_CLOSED_REQUEST, "client_closed_request", monotonic() - started)
+
+    def _error(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, Refused):
+            logger.error(
+                "%s %s failed",
+                request.method,
+                request.route,
+                exc_info=error,
+                extra={"request_id": request.request_id, "model_version": request.model_version},
+            )
+            error = refusals.internal()
+        request.code = error.code
+        return Response(error.status, self._error_body(request, error), error.headers)
 
     def _sweep(self) -> None:
-        now = self.now()
+        now = monotonic()
         for connection in [found for found in self._connections if found.deadline < now]:
             connection.expire()
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
-def _error(status: int, code: str, message: str, field: str | None = None) -> Response:
-    return Response(status, error_body(code, message, field), [])
+def _split(url: bytes) -> tuple[str, bytes]:
+    target, _, query = url.partition(b"?")
+    if not target.startswith(b"/") and target != b"*":
+        # The absolute form, which proxies may send (RFC 9112, 3.2.2).
+        parsed = httptools.parse_url(url)
+        target, query = parsed.path or b"/", parsed.query or b""
+    return target.decode("latin-1"), query

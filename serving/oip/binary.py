@@ -13,6 +13,7 @@ import numpy as np
 
 from serving.model import Array
 from serving.oip.datatypes import bad_request
+from serving.packing import all_finite
 
 HEADER_LENGTH_HEADER = b"inference-header-content-length"
 BINARY_TYPE = b"application/octet-stream"
@@ -46,7 +47,7 @@ def read_tensor(body: bytes, start: int, size: int, dtype: np.dtype[Any], count:
     if not array.flags.aligned:
         # The runtime computes on aligned memory, and where a tensor begins depends on the length of the JSON.
         array = array.copy()
-    if dtype.kind == "f" and not np.isfinite(array).all():
+    if dtype.kind == "f" and not all_finite(array):
         raise bad_request(f"{where} holds NaN or an infinite value: send finite numbers")
     if dtype.kind == "b" and array.view(np.uint8).max() > 1:
         raise bad_request(f"{where} holds a byte that is neither 0 nor 1, the values of BOOL")

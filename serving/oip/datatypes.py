@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,11 +9,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from serving import packing
 from serving.messages import Refused
 from serving.model import NUMPY_TYPES
 
-# The protocol sends half precision as binary alone; as numbers in JSON it is exact too, so both are taken.
-_TYPES: Mapping[str, type[np.generic]] = {**NUMPY_TYPES, "FP16": np.float16}
 _LARGEST_INT64 = 2**63 - 1
 
 
@@ -24,16 +22,17 @@ def bad_request(message: str) -> Refused:
 
 
 def dtype_of(datatype: str) -> np.dtype[Any]:
-    """The type in memory, which is the type on the wire: little-endian. BYTES are `str` objects."""
-    return np.dtype(_TYPES[datatype]).newbyteorder("<")
+    """The type in memory, which is the type on the wire: little-endian. BYTES are `str` objects.
+
+    The protocol sends FP16 as binary alone; as numbers in JSON it is exact too, so both are taken.
+    """
+    return np.dtype(NUMPY_TYPES[datatype]).newbyteorder("<")
 
 
-def json_value(dtype: np.dtype[Any]) -> Any:
+def ranged_json_type(dtype: np.dtype[Any]) -> Any:
     """The type of one value in JSON for msgspec, with the range of the NumPy type as its constraint."""
-    if dtype.kind == "b":
-        return bool
-    if dtype.kind == "O":
-        return str
+    if dtype.kind in "bO":
+        return packing.json_type(dtype)
     return _number(dtype) if dtype.kind == "f" else _integer(dtype)
 
 

@@ -6,7 +6,6 @@ Whatever is the same for every request of a version is prepared once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from typing import NamedTuple
 
 from contract.metadata import ModelMetadata, TensorSpec
@@ -14,6 +13,7 @@ from serving.model import Array
 from serving.oip import binary, json_codec
 from serving.oip.datatypes import bad_request, dtype_of
 from serving.oip.json_codec import NO_DATA, DataReader, Extensions, InferRequest, Input, encode
+from serving.oip.tensors import InputShape, Named, unsupported
 
 
 class Inference(NamedTuple):
@@ -36,10 +36,10 @@ class InferenceFormat:
 
     def __init__(self, metadata: ModelMetadata, *, max_rows: int) -> None:
         self.metadata = metadata
-        self._inputs = {spec.name: InputFormat(spec, max_rows) for spec in metadata.inputs}
-        self._outputs = {spec.name: OutputFormat(spec) for spec in metadata.outputs}
-        self._all_json = [(output, False) for output in self._outputs.values()]
-        self._all_binary = [(output, True) for output in self._outputs.values()]
+        self._inputs = Named("input", [InputFormat(spec, max_rows) for spec in metadata.inputs])
+        self._outputs = Named("output", [OutputFormat(spec) for spec in metadata.outputs])
+        self._all_json = [(output, False) for output in self._outputs.all]
+        self._all_binary = [(output, True) for output in self._outputs.all]
         version = str(metadata.version)
         self._start = encode({"model_name": metadata.name, "model_version": version})[:-1]
 
@@ -67,19 +67,10 @@ class InferenceFormat:
 
     def _read_inputs(self, given: list[Input], body: bytes, start: int) -> dict[str, Array]:
         arrays: dict[str, Array] = {}
-        rows = 0
         for index, tensor in enumerate(given):
-            expected = self._inputs.get(tensor.name)
-            if expected is None or tensor.name in arrays:
-                raise self._not_wanted(index, tensor.name in arrays)
-            array, start = expected.read(tensor, index, body, start)
-            if rows not in (0, len(array)):
-                raise bad_request(f"inputs[{index}].shape has another number of rows than the inputs before it")
-            rows = len(array)
-            arrays[tensor.name] = array
-        if len(arrays) != len(self._inputs):
-            missing = next(name for name in self._inputs if name not in arrays)
-            raise bad_request(f"inputs lacks the model's input {missing!r}")
+            expected = self._inputs.find(tensor.name, arrays, index)
+            arrays[tensor.name], start = expected.read(tensor, index, body, start)
+        self._inputs.check_complete(arrays)
         if start != len(body):
             raise bad_request("the body goes on after its last tensor: binary_data_size is too small")
         return arrays
@@ -90,44 +81,26 @@ class InferenceFormat:
             return self._all_binary if binary_by_default else self._all_json
         wanted: dict[str, tuple[OutputFormat, bool]] = {}
         for index, asked in enumerate(request.outputs):
-            where = f"outputs[{index}]"
-            output = self._outputs.get(asked.name)
-            if output is None:
-                raise bad_request(f"{where} names no output of this model: it has {_named(self._outputs)}")
-            if asked.name in wanted:
-                raise bad_request(f"{where} names an output that was named before")
+            output = self._outputs.find(asked.name, wanted, index)
             as_binary = binary_by_default
             if asked.parameters is not None:
-                _refuse_extensions(asked.parameters, where)
+                _refuse_extensions(asked.parameters, f"outputs[{index}]")
                 if asked.parameters.binary_data is not None:
                     as_binary = asked.parameters.binary_data
             wanted[asked.name] = (output, as_binary)
         return list(wanted.values())
 
-    def _not_wanted(self, index: int, again: bool) -> Exception:
-        where = f"inputs[{index}]"
-        if again:
-            return bad_request(f"{where} names an input that was given before")
-        return bad_request(f"{where} names no input of this model: it takes {_named(self._inputs)}")
 
-
-class InputFormat:
-    """Checks one input's description against what the model takes, and makes an array of its data."""
+class InputFormat(InputShape):
+    """Checks one input's description, and makes an array of its data."""
 
     def __init__(self, spec: TensorSpec, max_rows: int) -> None:
-        self._spec = spec
-        self._max_rows = max_rows
-        self._dtype = dtype_of(spec.datatype)
-        self._row_shape = list(spec.shape[1:])
-        self._values_per_row = spec.values_per_row
-        self._reader = DataReader(self._dtype, len(spec.shape))
+        super().__init__(spec, max_rows)
+        self._reader = DataReader(self.dtype, len(spec.shape))
 
     def read(self, tensor: Input, index: int, body: bytes, start: int) -> tuple[Array, int]:
         """The array, and where in the body the next binary tensor begins; raise Refused."""
-        if tensor.datatype != self._spec.datatype:
-            where = f"inputs[{index}].datatype"
-            raise bad_request(f"{where} must be {self._spec.datatype}, as the model takes")
-        count = self._count(tensor.shape, index)
+        count = self.count(tensor.datatype, tensor.shape, index)
         size = None
         if tensor.parameters is not None:
             _refuse_extensions(tensor.parameters, f"inputs[{index}]")
@@ -137,7 +110,7 @@ class InputFormat:
         where = f"inputs[{index}]"
         if tensor.data is not NO_DATA and bytes(tensor.data) != b"null":
             raise bad_request(f"{where} has both data and binary_data_size: send one of them")
-        flat = binary.read_tensor(body, start, size, self._dtype, count, where)
+        flat = binary.read_tensor(body, start, size, self.dtype, count, where)
         return flat.reshape(tensor.shape), start + size
 
     def _from_json(self, tensor: Input, count: int, index: int) -> Array:
@@ -145,28 +118,6 @@ class InputFormat:
         if tensor.data is NO_DATA:
             raise bad_request(f"inputs[{index}] has neither data nor binary_data_size")
         return self._reader.read(tensor.data, tensor.shape, count, where)
-
-    def _count(self, shape: list[int], index: int) -> int:
-        if shape and shape[1:] == self._row_shape and self._values_per_row is not None:
-            count = shape[0] * self._values_per_row
-        elif len(shape) == len(self._spec.shape) and all(
-            given > 0 if size == -1 else given == size for given, size in zip(shape[1:], self._row_shape, strict=True)
-        ):
-            count = prod(shape)
-        else:
-            raise self._wrong_shape(index)
-        if shape[0] < 1:
-            raise self._wrong_shape(index)
-        if shape[0] > self._max_rows:
-            where = f"inputs[{index}].shape"
-            raise bad_request(f"{where} has more rows than the {self._max_rows} allowed")
-        return count
-
-    def _wrong_shape(self, index: int) -> Exception:
-        where = f"inputs[{index}].shape"
-        return bad_request(
-            f"{where} must be {list(self._spec.shape)} with a number from 1 up for each -1, as the model takes"
-        )
 
 
 class OutputFormat:
@@ -192,8 +143,4 @@ class OutputFormat:
 def _refuse_extensions(parameters: Extensions, where: str) -> None:
     for name in Extensions.__struct_fields__:
         if getattr(parameters, name) is not NO_DATA:
-            raise bad_request(f"{where} has the parameter {name}, which is not supported")
-
-
-def _named(tensors: Mapping[str, object]) -> str:
-    return ", ".join(map(repr, tensors))
+            raise unsupported(where, name)

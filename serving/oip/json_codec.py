@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from itertools import chain, starmap
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
+from serving import packing
 from serving.messages import Refused
 from serving.model import Array
-from serving.oip.datatypes import bad_request, json_value
+from serving.oip.datatypes import bad_request, ranged_json_type
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _BRACKETS = re.compile(rb"(?:\s*\[)*")
@@ -90,44 +93,61 @@ class DataReader:
 
     def __init__(self, dtype: np.dtype[Any], rank: int) -> None:
         self._dtype = dtype
-        flat: Any = list[json_value(dtype)]
-        nested = flat
-        for _ in range(rank - 1):
-            nested = list[nested]
-        self._flat = msgspec.json.Decoder(flat)
-        self._nested = msgspec.json.Decoder(nested)
+        self._letter = packing.letter_of(dtype)
+        value = packing.json_type(dtype)
+        self._decode_flat, self._decode_nested = _decoder(value, 1), _decoder(value, rank)
+        # Slower, and it names the value that is out of range: packing finds only that there is one.
+        ranged = ranged_json_type(dtype)
+        self._decode_ranged = {False: _decoder(ranged, 1), True: _decoder(ranged, rank)}
 
     def read(self, data: msgspec.Raw, shape: list[int], count: int, where: str) -> Array:
         """An array of the shape, which holds `count` values; raise Refused."""
         brackets = _BRACKETS.match(data)
-        depth = brackets[0].count(b"[") if brackets else 0
+        nested = brackets is not None and brackets[0].count(b"[") > 1
         try:
-            values = (self._flat if depth <= 1 else self._nested).decode(data)
+            if nested:
+                return self._nested(self._decode_nested(data), shape, where)
+            values = self._decode_flat(data)
+            if len(values) != count:
+                raise bad_request(f"{where} has {len(values)} values, its shape needs {count}")
+            return self._array([values], shape)
+        except packing.MISFITS:
+            raise self._out_of_range(data, nested, where) from None
         except msgspec.ValidationError as error:
             raise fault(error, where) from None
         except (ValueError, RecursionError):
             raise _no_json() from None
-        if depth > 1:
-            return self._from_nested(values, shape, where)
-        if len(values) != count:
-            raise bad_request(f"{where} has {len(values)} values, its shape needs {count}")
-        return self._array(values, where).reshape(shape)
 
-    def _from_nested(self, values: list[Any], shape: list[int], where: str) -> Array:
-        try:
-            array = self._array(values, where)
-        except ValueError:
-            # NumPy's words for lists of unequal length.
-            array = None
-        if array is None or list(array.shape) != shape:
+    def _nested(self, values: list[Any], shape: list[int], where: str) -> Array:
+        fits = len(values) == shape[0]
+        for size in shape[1:-1]:
+            fits = fits and set(map(len, values)) == {size}
+            values = list(chain.from_iterable(values))
+        if not (fits and set(map(len, values)) == {shape[-1]}):
             raise bad_request(f"{where} is nested otherwise than its shape says")
-        return array
+        return self._array(values, shape)
 
-    def _array(self, values: list[Any], where: str) -> Array:
+    def _array(self, lists: list[list[Any]], shape: list[int]) -> Array:
+        """From lists of equal length, one after the other."""
+        if self._letter:
+            data = b"".join(starmap(packing.packer(len(lists[0]), self._letter), lists))
+            return np.ndarray(shape, self._dtype, data)
+        array = np.empty(sum(map(len, lists)), dtype=self._dtype)
+        array[:] = list(chain.from_iterable(lists))
+        return array.reshape(shape)
+
+    def _out_of_range(self, data: msgspec.Raw, nested: bool, where: str) -> Refused:
         try:
-            return np.array(values, dtype=self._dtype)
-        except OverflowError:
-            raise bad_request(f"{where} holds a number beyond 64 bits") from None
+            self._decode_ranged[nested](data)
+        except msgspec.ValidationError as error:
+            return fault(error, where)
+        return bad_request(f"{where} holds a number beyond 64 bits")
+
+
+def _decoder(value: Any, depth: int) -> Callable[[msgspec.Raw], Any]:
+    for _ in range(depth):
+        value = list[value]
+    return msgspec.json.Decoder(value).decode
 
 
 def fault(error: msgspec.ValidationError, within: str = "") -> Refused:

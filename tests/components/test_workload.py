@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from components.workload.workload import Workload, WorkloadArgs
 from infra.capacity import Capacity
 from localcloud.graph import Graph, Node
 from tests.support.components import graph_of, place
-from tests.support.workload import NEIGHBOURS, POD, SCALING, SETTINGS
+from tests.support.workload import AUTHENTICATION, NEIGHBOURS, POD, SCALING, SETTINGS
 
 CANARY_IMAGE = "registry.example/inference@sha256:" + "b" * 64
 
@@ -52,8 +53,15 @@ def workload_graph(
                 image=POD.image,
                 canary_image=canary_image,
                 canary_replicas=canary_replicas,
-                # As from the bucket: known in a preview too, yet an output.
-                settings=replace(settings, models_bucket=pulumi.Output.from_input(settings.models_bucket)),
+                # As from the bucket and the table: known in a preview too, yet outputs.
+                settings=replace(
+                    settings,
+                    models_bucket=pulumi.Output.from_input(settings.models_bucket),
+                    authentication=settings.authentication
+                    and replace(
+                        settings.authentication, keys_table=pulumi.Output.from_input(settings.authentication.keys_table)
+                    ),
+                ),
                 size=POD.size,
                 scaling=SCALING,
                 neighbours=NEIGHBOURS,
@@ -175,7 +183,7 @@ def test_pods_come_after_bindings_policies_account_and_configuration() -> None:
     kinds = ("TargetGroupBinding", "NetworkPolicy", "ServiceAccount", "ConfigMap")
     first = {node.urn for kind in kinds for node in graph.of_type(kind) if node.name.startswith("workload-")}
 
-    assert len(first) == 2 + 6 + 1 + 1
+    assert len(first) == 2 + 7 + 1 + 1
     for deployment in graph.of_type("Deployment"):
         assert first <= set(deployment.dependencies)
 
@@ -205,6 +213,25 @@ def test_the_configuration_names_the_bucket_and_the_pinned_version() -> None:
     assert data["SERVEML_MODELS_BUCKET"] == "serveml-prod-euw1-models"
     assert data["SERVEML_MODEL_VERSION"] == "1.4.0"
     assert data["AWS_DEFAULT_REGION"] == "eu-west-1"
+
+
+def test_without_grpc_no_pod_service_or_policy_knows_its_port() -> None:
+    graph = workload_graph(canary_image=CANARY_IMAGE, settings=replace(SETTINGS, grpc=False))
+    kinds = ("Deployment", "Service", "NetworkPolicy")
+    objects = json.dumps([dict(node.inputs) for kind in kinds for node in graph.of_type(kind)])
+
+    assert "9000" not in objects
+    assert "grpc" not in objects
+    assert "9000" in json.dumps([dict(node.inputs) for node in workload_graph().of_type("Service")])
+
+
+def test_a_table_of_keys_that_is_made_with_the_stack_reaches_the_container_and_rolls_the_pods() -> None:
+    def with_table(name: str) -> Graph:
+        return workload_graph(settings=replace(SETTINGS, authentication=replace(AUTHENTICATION, keys_table=name)))
+
+    graph = with_table("serveml-test-api-keys")
+    assert graph.one("ConfigMap", "configuration").inputs["data"]["SERVEML_KEYS_TABLE"] == "serveml-test-api-keys"
+    assert checksum_of(graph.one("Deployment")) != checksum_of(with_table("another").one("Deployment"))
 
 
 def test_a_canary_of_no_pods_is_refused() -> None:

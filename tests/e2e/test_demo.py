@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shlex
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from contract import access
 from localcloud.program import ROOT
+from localcloud.world import local_world
+from ops.demo import serve_and_compare
 
 pytestmark = pytest.mark.xdist_group("world")
+
+
+def call(url: str, headers: dict[str, str], body: str) -> tuple[int, Any]:
+    request = urllib.request.Request(url, data=body.encode(), headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
 
 
 def test_the_demo_ends_with_predictions_equal_to_onnxruntimes_own() -> None:
@@ -22,3 +41,32 @@ def test_the_demo_ends_with_predictions_equal_to_onnxruntimes_own() -> None:
     assert seen["served_version"] == seen["model"]["version"]
     assert seen["aws"]["ratio"] >= 0.7
     assert seen["kubernetes"]["Deployment"] == 2
+    assert access.KEY_PREFIX not in result.stdout + result.stderr
+
+
+def test_what_is_left_running_tells_how_to_call_it_and_answers_to_that_key_alone() -> None:
+    printed = io.StringIO()
+    answers: dict[str, tuple[int, Any]] = {}
+
+    def call_as_told() -> None:
+        (told,) = [line for line in printed.getvalue().splitlines() if line.startswith("curl ")]
+        _, url, _, content_type, _, authorization, _, body = shlex.split(told)
+        headers = dict(header.split(": ", 1) for header in (content_type, authorization))
+        answers["as told"] = call(url, headers, body)
+        answers["without a key"] = call(url, {"Content-Type": headers["Content-Type"]}, body)
+        stranger, _ = access.issue(user_id="stranger", scopes=["*"], now=time.time())
+        answers["a key that is not in the table"] = call(url, {**headers, "Authorization": f"Bearer {stranger}"}, body)
+
+    with local_world() as world:
+        result = serve_and_compare(world, Console(file=printed, width=80), wait=call_as_told)
+        kept = world.dynamodb().scan(TableName=world.keys_table)["Items"]
+
+    status, answer = answers.pop("as told")
+    assert (status, answer["model_version"]) == (200, result.served_version)
+    assert {what: status for what, (status, _) in answers.items()} == {
+        "without a key": 401,
+        "a key that is not in the table": 401,
+    }
+    # Of the key itself, nothing is kept.
+    (record,) = [access.from_item(item) for item in kept]
+    assert (record.user_id, record.scopes) == ("demo", (result.published.name,))

@@ -11,9 +11,13 @@ import numpy as np
 
 from contract.metadata import ModelMetadata, TensorSpec
 from contract.objects import Version
-from serving.messages import Request, Response
+from serving.access.entrance import Entrance
+from serving.answering import Answering
+from serving.errors import error_body
+from serving.loaded import LoadedVersion
+from serving.messages import Refused, Request, Response
 from serving.model import Array, InferenceFailed
-from serving.oip.routes import LoadedVersion, oip_routes
+from serving.oip.routes import oip_routes
 
 MAX_ROWS = 10
 
@@ -44,6 +48,7 @@ class Echo:
         self.metadata = metadata
         self.name = metadata.name
         self.version = str(metadata.version)
+        self.queue = None
         self.given: dict[str, Array] = {}
         self.broken = False
 
@@ -59,8 +64,13 @@ class Loaded:
 
     def __init__(self, *versions: LoadedVersion) -> None:
         self.versions = list(versions)
+        self.missing: Sequence[str] = ()
 
-    def find(self, name: str, version: str | None) -> LoadedVersion | None:
+    @property
+    def default(self) -> str:
+        return self.versions[0].name
+
+    def find(self, name: str, version: str | None = None) -> LoadedVersion | None:
         fitting = [v for v in self.versions if v.name == name and version in (None, v.version)]
         return fitting[-1] if fitting else None
 
@@ -75,7 +85,7 @@ class Counted:
         self.outcomes: list[tuple[str, str]] = []
         self.errors: list[str] = []
 
-    def prediction(self, version: str, outcome: str, seconds: float) -> None:
+    def prediction(self, model: str, version: str, outcome: str, seconds: float, trace_id: str | None = None) -> None:
         assert seconds >= 0
         self.outcomes.append((version, outcome))
 
@@ -89,7 +99,8 @@ class Server:
     def __init__(self, *versions: LoadedVersion, ready: Callable[[], bool] = lambda: True) -> None:
         self.models = Loaded(*versions)
         self.counted = Counted()
-        self._routes = oip_routes(self.models, "0.1.0", max_rows=MAX_ROWS, ready=ready, metrics=self.counted)
+        answering = Answering(self.models, Entrance(None, lambda _: 0.0, max_wait_seconds=1.0), self.counted)
+        self._routes = oip_routes(answering, "0.1.0", max_rows=MAX_ROWS, ready=ready)
 
     def call(
         self,
@@ -105,7 +116,12 @@ class Server:
         parts = {"name": name, "version": version}
         request.parameters = {part: value for part, value in parts.items() if value is not None}
         self.last = request
-        return self._routes[path][method](request)
+        try:
+            response = self._routes[path][method](request)
+        except Refused as refused:
+            return Response(refused.status, error_body(request, refused), refused.headers)
+        assert isinstance(response, Response)
+        return response
 
     def get(self, path: str, *, name: str | None = None, version: str | None = None) -> Any:
         response = self.call("GET", path, name=name, version=version)

@@ -42,6 +42,7 @@ def container_environment(endpoint: str, bucket: str, cache: Path, credentials: 
         "SERVEML_REFRESH_SECONDS": "1",
         "SERVEML_DRAIN_SECONDS": "0",
         "SERVEML_POD_NAME": "pod-1",
+        "SERVEML_AUTHENTICATION": "off",
     }
 
 
@@ -51,6 +52,7 @@ class Container:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.lines: list[str] = []
         self._new_lines: queue.Queue[str | None] = queue.Queue()
+        self._passed: list[str] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", "serving"],
             cwd=ROOT,
@@ -72,12 +74,17 @@ class Container:
         self._new_lines.put(None)
 
     def wait_for_line(self, text: str) -> str:
-        """The next line that holds the text, of those not waited for yet."""
+        """The first line that holds the text, of those not waited for yet."""
+        for line in self._passed:
+            if text in line:
+                self._passed.remove(line)
+                return line
         while True:
             line = self._new_lines.get(timeout=PATIENCE_SECONDS)
             assert line is not None, f"the process ended without writing {text!r}: {''.join(self.lines)}"
             if text in line:
                 return line
+            self._passed.append(line)
 
     @property
     def pid(self) -> int:

@@ -255,11 +255,9 @@ def test_making_room_among_full_buckets_forgets_nothing() -> None:
 
 def test_an_answer_says_how_much_is_left_and_a_refusal_when_to_come_back() -> None:
     bucket, limit = one_worker(), Limit(requests_per_minute=6, burst=1)
-    assert limits.headers(bucket.check("k", limit, 0.0)) == [
-        (b"ratelimit-limit", b"1"),
-        (b"ratelimit-remaining", b"0"),
-        (b"ratelimit-reset", b"10"),
-    ]
+    assert limits.lines(bucket.check("k", limit, 0.0)) == (
+        b"ratelimit-limit: 1\r\nratelimit-remaining: 0\r\nratelimit-reset: 10\r\n"
+    )
     refused = limits.refusal(bucket.check("k", limit, 2.5))
     assert (refused.status, refused.code) == (HTTPStatus.TOO_MANY_REQUESTS, "rate_limited")
     assert refused.headers == [

@@ -42,7 +42,7 @@ def cache(tmp_path: Path) -> Path:
 def catalogue(s3: Any, own_bucket: str, cache: Path) -> NewCatalogue:
     def make(metrics: Metrics | None = None, s3: Any = s3, **settings: Any) -> Catalogue:
         def open_version(files: Files) -> Predictor:
-            return Predictor.load(files.metadata, files.model, threads=1, max_rows=10)
+            return Predictor.load(files.metadata, files.model)
 
         return Catalogue(Store(s3, own_bucket, NAME, cache), open_version, metrics or Metrics(), **settings)
 
@@ -193,7 +193,7 @@ def test_a_spoilt_version_is_refused_once_and_the_server_stays_with_what_it_has(
     [refusal] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert REASONS[fault] in refusal
     assert refusal.endswith("still serving 1.0.0")
-    assert metrics.page().count(b"model_errors_total{") == 1
+    assert metrics.page()[0].count(b"model_errors_total{") == 1
     assert [path.name for path in (cache / NAME).iterdir() if path.name.startswith("unfinished")] == []
 
     put(first, "2.0.0")
@@ -433,5 +433,5 @@ def test_only_the_version_that_is_served_is_marked_in_the_metrics(
     for version in ("1.0.0", "2.0.0"):
         put(first, version)
         following.refresh()
-    marks = [line for line in metrics.page().splitlines() if line.startswith(b"model_version{")]
+    marks = [line for line in metrics.page()[0].splitlines() if line.startswith(b"model_version{")]
     assert marks == [b'model_version{name="breast-cancer",version="2.0.0"} 1.0']

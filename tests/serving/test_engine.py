@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
 
 from serving.engine.limits import Limits
 from serving.engine.server import Server
+from serving.errors import error_body
 from serving.messages import Refused, Request, Response, Routes
 from serving.worker import bind
 
@@ -22,6 +25,7 @@ LIMITS = Limits(
     max_headers=20,
     head_timeout_seconds=0.3,
     body_timeout_seconds=0.3,
+    answer_timeout_seconds=0.3,
     keep_alive_seconds=0.3,
     linger_seconds=0.3,
     max_connections=8,
@@ -40,14 +44,47 @@ def refused(_: Request) -> Response:
     raise Refused(HTTPStatus.CONFLICT, "no", "not this one", field="here", headers=[(b"x-why", b"because")])
 
 
-ROUTES: Routes = {"/echo": {"POST": echo, "GET": echo}, "/models/{name}": {"GET": named}, "/refused": {"GET": refused}}
+class Later:
+    """A route whose answers wait for a word from the test."""
+
+    def __init__(self) -> None:
+        self.asked: queue.SimpleQueue[asyncio.Future[bytes]] = queue.SimpleQueue()
+        self.cancelled = threading.Event()
+
+    async def __call__(self, request: Request) -> Response:
+        word: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.asked.put(word)
+        try:
+            said = await word
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        if not said:
+            raise Refused(HTTPStatus.CONFLICT, "no", "not this one")
+        return Response(HTTPStatus.OK, request.body + said, [], b"text/plain")
+
+    def say(self, word: bytes) -> None:
+        """Let the request that was asked first and not answered yet have its answer."""
+        future = self.asked.get(timeout=PATIENCE_SECONDS)
+        future.get_loop().call_soon_threadsafe(future.set_result, word)
+
+
+def routes_with(later: Later) -> Routes:
+    return {
+        "/echo": {"POST": echo, "GET": echo},
+        "/later": {"POST": later},
+        "/models/{name}": {"GET": named},
+        "/refused": {"GET": refused},
+    }
 
 
 class Running:
     """A server on a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
         self.observed: list[tuple[str, str, int, str]] = []
+        self.later = Later()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -58,7 +95,7 @@ class Running:
             assert seconds >= 0
             self.observed.append((request.method, route, status, code))
 
-        self.server = Server(ROUTES, LIMITS, observe)
+        self.server = Server(routes_with(self.later), self._limits, observe, error_body)
         bound = bind("127.0.0.1", 0, shared=False)
         await self.server.listen(bound)
         return int(bound.getsockname()[1])
@@ -118,6 +155,66 @@ def test_pipelined_requests_are_answered_in_their_order(running: Running) -> Non
         b"second",
         b"third",
     ]
+
+
+def later(body: bytes, *headers: bytes) -> bytes:
+    return request(body, *headers, path=b"/later")
+
+
+def test_what_is_pipelined_behind_an_answer_that_takes_its_time_waits_for_its_turn(running: Running) -> None:
+    with running.connect() as client:
+        client.sendall(later(b"first ") + request(b"second") + later(b"third ") + request(b"fourth", CLOSE))
+        running.later.say(b"after all")
+        assert status_of(client.recv(17, socket.MSG_PEEK)) == 200
+        running.later.say(b"too")
+        answer = read_to_end(client)
+    assert [part.rpartition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK")[1:]] == [
+        b"first after all",
+        b"second",
+        b"third too",
+        b"fourth",
+    ]
+
+
+def test_others_are_answered_while_one_waits(running: Running) -> None:
+    with running.connect() as client:
+        client.sendall(later(b"", CLOSE))
+        assert running.say(request(b"meanwhile", CLOSE)).endswith(b"meanwhile")
+        running.later.say(b"")
+        assert status_of(read_to_end(client)) == 409
+
+
+def test_an_answer_that_takes_too_long_is_given_up(running: Running) -> None:
+    running.later.cancelled.clear()
+    answer = running.say(later(b"", CLOSE))
+    assert (status_of(answer), b'"code":"timeout"' in answer) == (504, True)
+    assert running.later.cancelled.is_set()
+    running.later.asked.get(timeout=PATIENCE_SECONDS)
+
+
+def test_nobody_works_on_for_a_client_that_hung_up(running: Running) -> None:
+    running.later.cancelled.clear()
+    with running.connect() as client:
+        client.sendall(later(b""))
+        running.later.asked.get(timeout=PATIENCE_SECONDS)
+    assert running.later.cancelled.wait(PATIENCE_SECONDS)
+    assert running.say(request(b"on it goes", CLOSE)).endswith(b"on it goes")
+    assert ("POST", "/later", 499, "client_closed_request") in running.observed
+
+
+def test_a_draining_server_waits_for_the_answers_it_owes() -> None:
+    running = Running()
+    with running.connect() as client:
+        client.sendall(later(b"owed "))
+        asked = running.later.asked.get(timeout=PATIENCE_SECONDS)
+        running.later.asked.put(asked)
+        stopping = threading.Thread(target=running.stop)
+        stopping.start()
+        running.later.say(b"and paid")
+        answer = read_to_end(client)
+    stopping.join(PATIENCE_SECONDS)
+    assert answer.endswith(b"owed and paid")
+    assert b"connection: close\r\n" in answer
 
 
 def test_a_request_may_come_byte_by_byte(running: Running) -> None:
@@ -221,6 +318,25 @@ def test_every_answer_is_observed_once_by_its_route_and_never_by_its_path() -> N
         ("GET", "other", 404, "not_found"),
         ("GET", "other", 400, "invalid_http"),
     ]
+
+
+def test_many_clients_that_come_at_once_are_all_taken_and_those_that_wait_at_the_end_too() -> None:
+    running = Running(replace(LIMITS, max_connections=500, keep_alive_seconds=10))
+    clients = [running.connect() for _ in range(300)]
+    for client in clients[:150]:
+        client.sendall(request(b"here"))
+    assert {status_of(client.recv(4096)) for client in clients[:150]} == {200}
+    stopping = threading.Thread(target=running.stop)
+    for client in clients[150:]:
+        client.sendall(request(b"last"))
+    stopping.start()
+    answers = [read_to_end(client) for client in clients[150:]]
+    stopping.join(PATIENCE_SECONDS)
+    assert {status_of(answer) for answer in answers} == {200}
+    for client in clients:
+        client.close()
+    with pytest.raises(ConnectionRefusedError):
+        running.connect()
 
 
 def test_a_draining_server_answers_and_tells_its_clients_to_go() -> None:

@@ -43,7 +43,7 @@ def test_a_container_without_a_version_is_alive_but_not_ready_until_one_is_publi
 ) -> None:
     container = start()
     answer = container.predict({"instances": [first.holdout_rows[0]]})
-    assert (answer.status, answer.json["error"]["code"], answer.headers["retry-after"]) == (503, "no_model", "1")
+    assert (answer.status, answer.json["error"]["code"], answer.headers["retry-after"]) == (503, "no_model", "5")
     health = container.call("GET", "/health", probes=True)
     assert (health.status, health.json["status"]) == (503, "starting")
 
@@ -108,6 +108,8 @@ def wait_until_refused(container: Container) -> None:
     while True:
         try:
             socket.create_connection(("127.0.0.1", container.port), timeout=1).close()
+        except TimeoutError:  # more than the container's queue of connections holds
+            continue
         except ConnectionError:  # refused, or reset when it came in the very moment of closing
             return
 
@@ -137,4 +139,5 @@ def test_wrong_settings_end_the_process_with_all_of_them_named() -> None:
         "SERVEML_MODELS_BUCKET",
         "SERVEML_MODEL_NAME",
         "SERVEML_HTTP_PORT",
+        "SERVEML_AUTHENTICATION",
     ]

@@ -35,6 +35,13 @@ def test_what_is_optional_may_be_left_out() -> None:
     assert parsed.metrics == {}
 
 
+def test_half_precision_is_a_datatype_and_brain_floats_are_none() -> None:
+    half = {"inputs": [{"name": "x", "datatype": "FP16", "shape": [-1, 2]}]}
+    assert metadata.parse(json.dumps(GOOD | half).encode()).inputs[0].datatype == "FP16"
+    with pytest.raises(InvalidMetadata, match="datatype 'BF16': use one of"):
+        metadata.parse(json.dumps(GOOD | half).replace("FP16", "BF16").encode())
+
+
 def test_a_number_that_json_cannot_hold_is_not_written(first: DemoModel) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         metadata.render(replace(first.metadata, metrics={"accuracy": float("nan")}))
@@ -56,6 +63,11 @@ def test_a_number_that_json_cannot_hold_is_not_written(first: DemoModel) -> None
         ({"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 0]}]}, "start with -1 for the rows"),
         ({"inputs": ["x"]}, r"inputs\[0\] holds 'x' where an object belongs"),
         ({"feature_names": ["only one"]}, "1 feature_names for an input of 2 columns"),
+        ({"feature_names": ["age", "age"]}, "a name twice in 'feature_names': give every column its own"),
+        ({"feature_names": ["age", ""]}, "the name '' in 'feature_names': it must not be empty"),
+        ({"feature_names": ["age", 'in"come']}, "nor hold quotation marks, backslashes or control"),
+        ({"inputs": [{"name": "a\\b", "datatype": "FP32", "shape": [-1, 2]}]}, "the name .* in 'inputs'"),
+        ({"variants": [{}]}, r"variants\[0\] has None for 'name'"),
         ({"feature_names": [1, 2]}, "something else than strings in 'feature_names'"),
         ({"metrics": {"accuracy": "high"}}, "'high' for the metric 'accuracy', which must be a number"),
         ({"sample": {"inputs": {"features": [[1, 2]]}}}, "a sample without inputs or without outputs"),

@@ -185,7 +185,7 @@ def start(s3: Any, own_bucket: str, tmp_path: Path) -> Generator[Start]:
 
     def run(named: str, *, every_seconds: float = 3600, **bounds: int) -> Models:
         def open_version(files: Files) -> Predictor:
-            return Predictor.load(files.metadata, files.model, threads=1, max_rows=10)
+            return Predictor.load(files.metadata, files.model)
 
         models = Models.of_bucket(
             s3,

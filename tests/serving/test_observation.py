@@ -7,20 +7,26 @@ import io
 import json
 import logging
 import socket
-from typing import Any, cast
+import time
+from typing import Any
 
 import pytest
 
-from contract.service import ENV_MODEL_NAME, ENV_MODELS_BUCKET, PREDICT_PATH
+from contract.service import PREDICT_PATH
 from serving import log
+from serving.access.entrance import Entrance
+from serving.answering import Answering
+from serving.counting import FeatureCounts
 from serving.engine.limits import Limits
 from serving.engine.server import Server
+from serving.errors import error_body
+from serving.features.lookup import FeatureLookup
+from serving.features.settings import FeatureSettings
 from serving.messages import Request, Response, Routes
 from serving.metrics import Metrics
-from serving.model import InferenceFailed
 from serving.observation import Observation
-from serving.routes import Status, service_routes
-from serving.settings import load
+from serving.routes import Status, predict_route, service_routes
+from tests.serving.oip_versions import Echo, Loaded, metadata_of, spec
 from tests.serving.process import Container
 
 # Numbers and words that no other part of a log line could hold.
@@ -88,15 +94,21 @@ def test_metrics_have_the_agreed_names_and_count_what_happened(served: Container
     assert samples['http_requests_total{method="POST",route="/predict",status="200"}'] >= 1
     assert samples['http_request_errors_total{method="POST",route="/predict",status="400"}'] >= 1
     assert samples['http_request_errors_total{method="GET",route="other",status="404"}'] >= 1
-    assert samples['model_predictions_total{model_version="1.0.0",outcome="ok"}'] >= 1
-    assert samples['model_predictions_total{model_version="1.0.0",outcome="invalid"}'] >= 1
+    assert samples['model_predictions_total{model="breast-cancer",model_version="1.0.0",outcome="ok"}'] >= 1
+    assert samples['model_predictions_total{model="breast-cancer",model_version="1.0.0",outcome="invalid"}'] >= 1
     assert samples['model_version{name="breast-cancer",version="1.0.0"}'] == 1
     assert samples['http_request_duration_seconds_count{method="POST",route="/predict"}'] >= 2
     for bound in ("0.01", "0.05", "0.1", "0.5", "1.0", "+Inf"):
-        name = f'model_prediction_duration_seconds_bucket{{le="{bound}",model_version="1.0.0"}}'
+        name = f'model_prediction_duration_seconds_bucket{{le="{bound}",model="breast-cancer",model_version="1.0.0"}}'
         assert samples[name] >= 1
     assert "http_request_errors_total" not in {name for name in samples if 'status="200"' in name}
     assert not [name for name in samples if "_created" in name]
+
+
+def test_a_scraper_that_asks_for_openmetrics_gets_it(served: Container) -> None:
+    page = served.call("GET", "/metrics", headers={"Accept": "application/openmetrics-text"}, probes=True)
+    assert page.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert page.body.endswith(b"# EOF\n")
 
 
 def test_probes_do_not_count_as_requests(served: Container) -> None:
@@ -125,32 +137,40 @@ def log_lines() -> Any:
     logger.removeHandler(handler)
 
 
-def post(routes: Routes, metrics: Metrics) -> tuple[int, bytes]:
+def post(routes: Routes, metrics: Metrics, sent: bytes = b"") -> tuple[int, bytes]:
     """Ask for a prediction without a connection; the status and the body of the answer."""
 
     async def answer() -> bytes:
-        server = Server(routes, LIMITS, Observation(metrics, None))
+        server = Server(routes, LIMITS, Observation(metrics, None), error_body)
         headers = {b"x-request-id": b"the-failure", b"content-type": b"application/json"}
-        return server.answer(Request("POST", PREDICT_PATH, headers), server.now(), close=False)
+        request = Request("POST", PREDICT_PATH, headers, sent)
+        answer = server.answer(request)
+        assert isinstance(answer, Response)
+        return server.encode(request, answer, time.monotonic(), close=False)
 
     head, _, body = asyncio.run(answer()).partition(b"\r\n\r\n")
     return int(head.split()[1]), body
 
 
 def test_a_model_that_fails_is_counted_and_answered_with_500() -> None:
-    class Failing:
-        version = "1.0.0"
-
-        def answer(self, _: bytes) -> bytes:
-            raise InferenceFailed
-
+    echo = Echo(metadata_of(spec("x", "FP32", -1, 1)))
+    echo.broken = True
     metrics = Metrics()
-    status = Status(lambda: cast(Any, Failing()), lambda: True)
-    settings = load({ENV_MODELS_BUCKET: "models", ENV_MODEL_NAME: "any"})
-    status_code, _ = post(service_routes(status, metrics, settings), metrics)
+    answering = Answering(Loaded(echo), Entrance(None, lambda _: 0.0, max_wait_seconds=1.0), metrics)
+    status = Status(lambda: echo, lambda: "")
+    predict = predict_route(
+        answering,
+        FeatureLookup(
+            FeatureSettings(table_name_template="{table_name}", deadline_ms=100, threads=1), FeatureCounts(metrics)
+        ),
+        None,
+        10,
+    )
+    routes = service_routes(predict, answering.entrance, status, metrics)
+    status_code, _ = post(routes, metrics, b'{"instances": [[1.0]]}')
     assert status_code == 500
-    assert b'model_errors_total{error_type="inference"} 1.0' in metrics.page()
-    assert b'model_predictions_total{model_version="1.0.0",outcome="failed"} 1.0' in metrics.page()
+    assert b'model_errors_total{error_type="inference"} 1.0' in metrics.page()[0]
+    assert b'model_predictions_total{model="echo",model_version="1.0.0",outcome="failed"} 1.0' in metrics.page()[0]
 
 
 def test_a_failure_of_ours_is_answered_with_500_that_leaks_nothing_and_logged_without_its_message(
@@ -170,4 +190,4 @@ def test_a_failure_of_ours_is_answered_with_500_that_leaks_nothing_and_logged_wi
     assert line["exception"][0] == "ValueError"
     assert "fail" in line["exception"][-1]
     assert MARKER_WORD not in json.dumps([line, body.decode()])
-    assert b'http_request_errors_total{method="POST",route="/predict",status="500"} 1.0' in metrics.page()
+    assert b'http_request_errors_total{method="POST",route="/predict",status="500"} 1.0' in metrics.page()[0]

@@ -124,9 +124,23 @@ def test_bytes_that_do_not_fit_are_refused(asked: Any, data: bytes, said: str) -
     assert message.startswith(said)
 
 
-def test_a_finite_value_whose_square_is_not_is_taken() -> None:
-    data = raw([3e38, -3e38], "FP32")
-    assert Server(Echo(metadata_of(FEATURES))).infer(ask(data), data).status == 200
+@pytest.mark.parametrize(("datatype", "large"), [("FP16", 60000), ("FP32", 3e38), ("FP64", 1.7e308)])
+def test_a_finite_value_whose_square_is_not_is_taken_and_one_that_is_infinite_refused(
+    datatype: str, large: float
+) -> None:
+    for values, status in (([large, -large], 200), ([large, np.inf], 400), ([np.nan, large], 400)):
+        data = raw(values, datatype)
+        asked = {"inputs": [binary_tensor("x", datatype, [1, 2], len(data))]}
+        assert Server(Echo(metadata_of(spec("x", datatype, -1, 2)))).infer(asked, data).status == status
+
+
+def test_one_infinite_value_among_many_is_found() -> None:
+    values = np.zeros((1, 10_000), np.float32)
+    server = Server(Echo(metadata_of(spec("x", "FP32", -1, 10_000))))
+    asked = {"inputs": [binary_tensor("x", "FP32", [1, 10_000], values.nbytes)]}
+    assert server.infer(asked, values.tobytes()).status == 200
+    values[0, 7777] = -np.inf
+    assert error_of(server.infer(asked, values.tobytes()))[1].startswith("inputs[0] holds NaN or an infinite value")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +231,7 @@ def test_json_and_bytes_give_the_model_the_same_array(rows: list[list[float]]) -
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A real model with an input and an output of every datatype that a version may have."""
-    types = {"FP32": "FLOAT", "FP64": "DOUBLE", "BYTES": "STRING"}
+    types = {"FP16": "FLOAT16", "FP32": "FLOAT", "FP64": "DOUBLE", "BYTES": "STRING"}
     tensors = {
         name: [
             helper.make_tensor_value_info(prefix + name, TensorProto.DataType.Value(types.get(name, name)), ["rows", 2])
@@ -238,7 +252,7 @@ def test_the_runtime_takes_the_arrays_of_every_datatype_wherever_they_begin(iden
         def predict(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
             return identity.predict(inputs)
 
-    rows = {name: [row] for name, row in EXTREMES if name in NUMPY_TYPES}
+    rows = {name: [row] for name, row in EXTREMES}
     data = {name: raw(row, name) for name, row in rows.items()}
     asked = {
         "id": "x" * padding,

@@ -27,7 +27,7 @@ def server() -> Server:
 def test_the_server_says_what_it_is(server: Server) -> None:
     assert server.get("/v2") == (
         200,
-        {"name": "serveml", "version": "0.1.0", "extensions": ["binary_tensor_data"]},
+        {"name": "serveml", "version": "0.1.0", "extensions": ["binary_tensor_data", "model_repository"]},
     )
 
 
@@ -89,17 +89,6 @@ def test_a_version_loaded_anew_answers_by_its_new_metadata(server: Server) -> No
     assert server.infer(asked).status == 400
     server.models.versions[1] = Echo(metadata_of(spec("features", "FP32", -1, 4), version="1.1.0"))
     assert tensors_of(server.infer(asked))["same_features"].tolist() == [[1, 2, 3, 4]]
-
-
-def test_the_index_lists_every_loaded_version(server: Server) -> None:
-    # tritonclient sends no body at all.
-    for body in (b"", b"{}", b'{"ready": true}'):
-        response = server.call("POST", "/v2/repository/index", body)
-        assert json.loads(response.body) == [
-            {"name": name, "version": version, "state": "READY", "reason": ""}
-            for name, version in (("echo", "1.0.0"), ("echo", "1.1.0"), ("paint", "2.0.0"))
-        ]
-    assert error_of(server.call("POST", "/v2/repository/index", b'{"ready": 1}'))[0] == 400
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,17 @@ import pytest
 
 from contract import service
 from contract.objects import Version
-from serving.settings import InvalidSettings, load
+from serving.reader import InvalidSettings
+from serving.settings import load
 
-REQUIRED = {service.ENV_MODELS_BUCKET: "models", service.ENV_MODEL_NAME: "churn"}
+REQUIRED = {
+    service.ENV_MODELS_BUCKET: "models",
+    service.ENV_MODEL_NAME: "churn",
+    service.ENV_KEYS_TABLE: "api-keys",
+}
 
 
-def test_the_bucket_and_the_model_are_all_that_must_be_set() -> None:
+def test_the_bucket_the_model_and_where_keys_are_must_be_set_and_nothing_else() -> None:
     settings = load(REQUIRED)
     assert (settings.http_port, settings.probe_port) == (8000, 8001)
     assert [model.version for model in settings.models] == [None]
@@ -38,6 +43,7 @@ def test_every_fault_is_reported_with_variable_value_and_what_is_allowed() -> No
                 service.ENV_HTTP_PORT: "70000",
                 service.ENV_DRAIN_SECONDS: "-1",
                 service.ENV_MAX_ROWS: "1_000",
+                service.ENV_AUTHENTICATION: "off",
             }
         )
     assert str(raised.value).splitlines() == [
@@ -50,6 +56,53 @@ def test_every_fault_is_reported_with_variable_value_and_what_is_allowed() -> No
         "SERVEML_MAX_ROWS is '1_000': a whole number from 1 to 100000 is allowed",
         "SERVEML_DRAIN_SECONDS is '-1': a whole number from 0 to 600 is allowed",
     ]
+
+
+def test_access_is_required_unless_it_is_turned_off_and_needs_a_source_of_credentials() -> None:
+    without = {name: value for name, value in REQUIRED.items() if name != service.ENV_KEYS_TABLE}
+    with pytest.raises(InvalidSettings, match="no credential could be checked: set SERVEML_KEYS_TABLE, "):
+        load(without)
+    assert not load({**without, service.ENV_AUTHENTICATION: "off"}).access.authentication
+    assert load(REQUIRED).access.authentication
+
+
+TOKENS = {
+    service.ENV_TOKEN_ISSUER: "https://issuer.example",
+    service.ENV_TOKEN_AUDIENCE: "serveml",
+    service.ENV_TOKEN_KEYS_URL: "https://issuer.example/keys",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({service.ENV_AUTHENTICATION: "maybe"}, "SERVEML_AUTHENTICATION is 'maybe': one of required, off is allowed"),
+        ({service.ENV_KEYS_FILE: "keys.json"}, "SERVEML_KEYS_TABLE and SERVEML_KEYS_FILE are both set"),
+        (
+            {service.ENV_TOKEN_ISSUER: "https://issuer.example"},
+            "SERVEML_TOKEN_ISSUER is set and SERVEML_TOKEN_AUDIENCE, SERVEML_TOKEN_KEYS_URL is not",
+        ),
+        ({**TOKENS, service.ENV_TOKEN_KEYS_URL: "http://issuer.example/keys"}, "use https, or http on loopback"),
+        ({service.ENV_MODEL_REQUESTS_PER_MINUTE: "churn"}, "'churn' is no limit: write MODEL=REQUESTS"),
+        ({service.ENV_MODEL_REQUESTS_PER_MINUTE: "churn=0"}, "'churn=0' is out of range"),
+        ({service.ENV_MODEL_REQUESTS_PER_MINUTE: "Churn=1"}, "model name 'Churn' is not allowed"),
+        ({service.ENV_REQUESTS_PER_MINUTE: "0"}, "SERVEML_REQUESTS_PER_MINUTE is '0': a whole number from 1"),
+    ],
+)
+def test_access_that_makes_no_sense_is_refused_with_the_remedy(changes: dict[str, str], fault: str) -> None:
+    with pytest.raises(InvalidSettings) as raised:
+        load({**REQUIRED, **changes})
+    assert fault in str(raised.value)
+
+
+def test_limits_of_models_are_read_by_name() -> None:
+    settings = load({**REQUIRED, service.ENV_MODEL_REQUESTS_PER_MINUTE: "churn=6000, fraud=100"})
+    assert settings.access.model_requests_per_minute == {"churn": 6000, "fraud": 100}
+
+
+def test_a_gpu_that_is_asked_for_and_absent_is_told_at_the_start() -> None:
+    with pytest.raises(InvalidSettings, match="the device gpu was asked for, and ONNX Runtime has .*CPU"):
+        load({**REQUIRED, service.ENV_DEVICE: "gpu"})
 
 
 def test_both_listeners_cannot_share_a_port() -> None:

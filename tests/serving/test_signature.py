@@ -141,7 +141,7 @@ def serve(s3: Any, own_bucket: str, tmp_path: Path, caplog: pytest.LogCaptureFix
     """A fresh server's version after one look at the bucket, and the refusals that it logged."""
 
     def open_version(files: Files) -> Predictor:
-        return Predictor.load(files.metadata, files.model, threads=1, max_rows=10)
+        return Predictor.load(files.metadata, files.model)
 
     def run(trusted: TrustedKeys, *, s3: Any = s3) -> tuple[str | None, list[str]]:
         caplog.clear()

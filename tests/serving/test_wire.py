@@ -1,4 +1,4 @@
-"""Rows of every type of input, and models that rows do not fit."""
+"""Rows for inputs of every type and shape, as lists and as objects, and what is said of rows that do not fit."""
 
 from __future__ import annotations
 
@@ -8,42 +8,103 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contract.metadata import ModelMetadata, TensorSpec
 from contract.objects import Version
-from serving.model import NUMPY_TYPES, ModelRefused
-from serving.wire import InvalidRequest, RowFormat
+from serving.model import NUMPY_TYPES
+from serving.wire import Entities, InvalidRequest, RowFormat
+from tests.serving.oip_versions import spec
+
+MAX_ROWS = 10
+MARKER = "marker-4711"
 
 
-def rows_of(datatype: str, *shapes: tuple[int, ...], outputs: tuple[str, ...] = ("label",)) -> RowFormat:
+def rows_of(
+    *inputs: TensorSpec,
+    columns: tuple[str, ...] | None = None,
+    entities: bool = False,
+    outputs: tuple[str, ...] = ("y",),
+) -> RowFormat:
     metadata = ModelMetadata(
         name="any",
         version=Version(1, 0, 0),
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         framework="none",
-        inputs=tuple(
-            TensorSpec(name=f"input{index}", datatype=datatype, shape=shape) for index, shape in enumerate(shapes)
-        ),
+        inputs=inputs,
         outputs=tuple(TensorSpec(name=name, datatype="FP32", shape=(-1,)) for name in outputs),
+        feature_names=columns,
     )
-    return RowFormat(metadata, max_rows=10)
+    return RowFormat(metadata, max_rows=MAX_ROWS, entities=entities)
 
 
-@pytest.mark.parametrize(
-    ("datatype", "row"),
-    [
-        ("FP32", [1.5, 2]),
-        ("FP64", [1e300, -0.0]),
-        ("INT64", [2**63 - 1, -(2**63)]),
-        ("UINT8", [0, 255]),
-        ("BOOL", [True, False]),
-        ("BYTES", ["red", ""]),
-    ],
-)
+def read(rows: RowFormat, document: Any) -> dict[str, Any]:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    inputs = rows.read(body)
+    assert isinstance(inputs, dict)
+    return inputs
+
+
+def fault(rows: RowFormat, document: Any) -> tuple[str, str | None]:
+    with pytest.raises(InvalidRequest) as raised:
+        read(rows, document)
+    assert MARKER not in raised.value.message
+    assert raised.value.field is None or raised.value.field in raised.value.message or raised.value.code == "wrong_type"
+    return raised.value.code, raised.value.field
+
+
+TYPES: list[tuple[str, list[Any]]] = [
+    ("FP16", [0.5, -65504]),
+    ("FP32", [1.5, 2]),
+    ("FP32", [3.4028235e38, -0.0]),
+    ("FP64", [1e300, -0.0]),
+    ("INT8", [-128, 127]),
+    ("INT16", [-(2**15), 2**15 - 1]),
+    ("INT32", [-(2**31), 2**31 - 1]),
+    ("INT64", [2**63 - 1, -(2**63)]),
+    ("UINT8", [0, 255]),
+    ("UINT16", [0, 2**16 - 1]),
+    ("UINT32", [0, 2**32 - 1]),
+    ("UINT64", [0, 2**64 - 1]),
+    ("BOOL", [True, False]),
+    ("BYTES", ["red", ""]),
+]
+
+
+@pytest.mark.parametrize(("datatype", "row"), TYPES)
 def test_rows_become_an_array_of_the_input_s_type(datatype: str, row: list[Any]) -> None:
-    array = rows_of(datatype, (-1, 2)).read(json.dumps({"instances": [row, row]}).encode())
+    array = read(rows_of(spec("x", datatype, -1, 2)), {"instances": [row, row]})["x"]
     assert array.dtype == NUMPY_TYPES[datatype]
-    assert array.tolist() == [row, row]
+    np.testing.assert_array_equal(array, np.array([row, row], dtype=NUMPY_TYPES[datatype]))
+
+
+@pytest.mark.parametrize(("datatype", "row"), TYPES)
+def test_every_type_may_be_a_single_value_a_row_and_a_deeper_nest(datatype: str, row: list[Any]) -> None:
+    dtype = NUMPY_TYPES[datatype]
+    scalars = read(rows_of(spec("x", datatype, -1)), {"instances": row})["x"]
+    np.testing.assert_array_equal(scalars, np.array(row, dtype=dtype), strict=True)
+    nested = read(rows_of(spec("x", datatype, -1, 2, -1, 2)), {"instances": [[[row], [row]]] * 3})["x"]
+    np.testing.assert_array_equal(nested, np.array([[[row], [row]]] * 3, dtype=dtype), strict=True)
+
+
+@given(data=st.data(), shape=st.lists(st.integers(1, 4), min_size=0, max_size=3), rows=st.integers(1, MAX_ROWS))
+@settings(max_examples=60, deadline=None)
+def test_rows_are_what_numpy_makes_of_them_whatever_the_shape(data: st.DataObject, shape: list[int], rows: int) -> None:
+    free = [data.draw(st.sampled_from([size, -1])) for size in shape]
+    count = rows * int(np.prod(shape))
+    floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
+    values = np.array(data.draw(st.lists(floats, min_size=count, max_size=count)), dtype=np.float32)
+    expected = values.reshape(rows, *shape)
+    array = read(rows_of(spec("x", "FP32", -1, *free)), {"instances": expected.tolist()})["x"]
+    np.testing.assert_array_equal(array, expected, strict=True)
+
+
+def test_a_row_longer_than_a_tuple_type_holds_is_read_all_the_same() -> None:
+    row = [float(i) for i in range(5000)]
+    image = rows_of(spec("x", "FP32", -1, 5000))
+    assert read(image, {"instances": [row, row]})["x"].tolist() == [row, row]
+    assert fault(image, {"instances": [row, row[1:]]}) == ("wrong_columns", "instances[1]")
 
 
 @pytest.mark.parametrize(
@@ -52,29 +113,212 @@ def test_rows_become_an_array_of_the_input_s_type(datatype: str, row: list[Any])
         ("UINT8", 256, "out_of_range"),
         ("UINT8", -1, "out_of_range"),
         ("INT64", 2**63, "out_of_range"),
+        ("UINT64", 2**64, "out_of_range"),
+        ("FP16", 65520, "out_of_range"),
+        ("FP32", 3.4028236e38, "out_of_range"),
+        ("FP32", -1e39, "out_of_range"),
         ("INT64", 1.5, "wrong_type"),
         ("BOOL", 1, "wrong_type"),
         ("BYTES", 1, "wrong_type"),
+        ("FP32", True, "wrong_type"),
+        ("FP32", None, "wrong_type"),
+        ("FP32", MARKER, "wrong_type"),
     ],
 )
 def test_a_value_that_the_type_cannot_hold_is_named(datatype: str, value: Any, code: str) -> None:
     good = {"BOOL": True, "BYTES": "red"}.get(datatype, 0)
-    with pytest.raises(InvalidRequest) as raised:
-        rows_of(datatype, (-1, 2)).read(json.dumps({"instances": [[good, good], [good, value]]}).encode())
-    assert (raised.value.code, raised.value.field) == (code, "instances[1][1]")
+    columns = rows_of(spec("x", datatype, -1, 2), columns=("age", "income"))
+    assert fault(columns, {"instances": [[good, good], [good, value]]}) == (code, "instances[1][1]")
+    named = [{"age": good, "income": good}, {"income": value, "age": good}]
+    assert fault(columns, {"instances": named}) == (code, "instances[1].income")
+    assert fault(rows_of(spec("x", datatype, -1)), {"instances": [good, value]}) == (code, "instances[1]")
+    deep = rows_of(spec("x", datatype, -1, 2, 2))
+    assert fault(deep, {"instances": [[[good] * 2] * 2, [[good] * 2, [good, value]]]}) == (code, "instances[1][1][1]")
 
 
-@pytest.mark.parametrize("shapes", [((-1,),), ((-1, -1),), ((-1, 2, 2),), ((-1, 2), (-1, 2))])
-def test_a_model_that_rows_do_not_fit_is_refused_when_it_is_loaded(shapes: tuple[tuple[int, ...], ...]) -> None:
-    with pytest.raises(ModelRefused, match=r"one input of shape \[-1, columns\]"):
-        rows_of("FP32", *shapes)
+@pytest.mark.parametrize(
+    ("shape", "rows", "code", "field"),
+    [
+        ((-1, 2), [[1, 2], [1]], "wrong_columns", "instances[1]"),
+        ((-1, 2), [[1, 2], []], "wrong_columns", "instances[1]"),
+        ((-1, 2), [[1, 2, 3]], "wrong_columns", "instances[0]"),
+        ((-1, -1), [[1, 2], [1, 2, 3]], "wrong_columns", "instances[1]"),
+        ((-1, -1), [[], []], "wrong_columns", "instances[0]"),
+        ((-1, 2, 2), [[[1, 2], [3, 4]], [[1, 2], [3]]], "wrong_shape", "instances[1][1]"),
+        ((-1, 2, 2), [[[1, 2]]], "wrong_shape", "instances[0]"),
+        ((-1, -1, 2), [[[1, 2]], [[1, 2], [3, 4]]], "wrong_shape", "instances[1]"),
+        ((-1, 2, -1), [[[1, 2], [3]]], "wrong_shape", "instances[0][1]"),
+        ((-1, 2, 2), [[1, 2]], "wrong_type", "instances[0][0]"),
+        ((-1,), [[1]], "wrong_type", "instances[0]"),
+        ((-1,), [], "empty", "instances"),
+        ((-1,), [1] * (MAX_ROWS + 1), "too_many_rows", "instances"),
+    ],
+)
+def test_a_list_of_another_length_than_the_shape_has_is_named(
+    shape: tuple[int, ...], rows: Any, code: str, field: str
+) -> None:
+    for datatype in ("FP32", "BYTES"):
+        asked = json.loads(json.dumps(rows), parse_int=str if datatype == "BYTES" else int)
+        assert fault(rows_of(spec("x", datatype, *shape)), {"instances": asked}) == (code, field)
+
+
+NAMED = rows_of(spec("x", "FP32", -1, 2), columns=("mean radius", "größe"))
+
+
+def test_columns_may_be_given_by_name_in_any_order() -> None:
+    asked = {"instances": [{"mean radius": 1, "größe": 2}, {"größe": 4, "mean radius": 3}]}
+    assert read(NAMED, asked)["x"].tolist() == [[1, 2], [3, 4]]
+    assert read(NAMED, {"instances": [[1, 2], [3, 4]]})["x"].tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "field"),
+    [
+        ('{"mean radius": 1}', "missing_field", "instances[1].größe"),
+        ("{}", "missing_field", "instances[1].mean radius"),
+        (f'{{"mean radius": 1, "größe": 2, "{MARKER}": 3}}', "unknown_field", "instances[1]"),
+        ('{"mean radius": 1, "größe": 2, "größe": 3}', "repeated_field", "instances[1].größe"),
+        ('{"mean radius": 1, "gr\\u00f6\\u00dfe": 2, "größe" : 2}', "repeated_field", "instances[1].größe"),
+        ('{"mean radius": [1], "größe": 2}', "wrong_type", "instances[1].mean radius"),
+        ("[1, 2]", "wrong_type", "instances[1]"),
+        ("7", "wrong_type", "instances[1]"),
+    ],
+)
+def test_a_row_of_named_columns_holds_each_name_once_and_no_other(row: str, code: str, field: str) -> None:
+    body = f'{{"instances": [{{"mean radius": 1, "größe": 2}}, {row}]}}'.encode()
+    assert fault(NAMED, body) == (code, field)
+
+
+def test_an_object_after_a_list_of_values_is_refused() -> None:
+    asked = {"instances": [[1, 2], {"mean radius": 1, "größe": 2}]}
+    assert fault(NAMED, asked) == ("wrong_type", "instances[1]")
+
+
+def test_columns_without_names_cannot_be_given_by_name() -> None:
+    assert fault(rows_of(spec("x", "FP32", -1, 2)), {"instances": [{"a": 1, "b": 2}]}) == ("wrong_type", "instances[0]")
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "BYTES"])
+def test_colons_in_names_and_values_hide_no_name_that_is_given_twice(datatype: str) -> None:
+    value = '"a:b"' if datatype == "BYTES" else "1"
+    columns = rows_of(spec("x", datatype, -1, 2), columns=("a:b", "c"))
+    # Written with an escape, the name has a colon less, and the name that comes twice one more.
+    twice = f'{{"instances": [{{"a\\u003ab": {value}, "c": {value}, "c": {value}}}]}}'.encode()
+    assert fault(columns, twice) == ("repeated_field", "instances[0].c")
+    once = f'{{"instances": [{{"a\\u003ab": {value}, "c": {value}}}]}}'.encode()
+    assert read(columns, once)["x"].tolist() == [[json.loads(value)] * 2]
+
+
+def test_instances_given_twice_are_refused_where_names_are_counted() -> None:
+    row = '[{"mean radius": 1, "größe": 2}]'
+    assert fault(NAMED, f'{{"instances": {row}, "instances": {row}}}'.encode()) == ("repeated_field", "instances")
+
+
+SEVERAL = rows_of(spec("tokens", "INT64", -1, -1), spec("weight", "FP32", -1), spec("label", "BYTES", -1, 1))
+
+
+def test_several_inputs_are_an_object_a_row() -> None:
+    asked = [{"tokens": [1, 2], "weight": 0.5, "label": ["a"]}, {"label": ["b"], "weight": 2, "tokens": [3, 4]}]
+    inputs = read(SEVERAL, {"instances": asked})
+    assert {name: array.tolist() for name, array in inputs.items()} == {
+        "tokens": [[1, 2], [3, 4]],
+        "weight": [0.5, 2],
+        "label": [["a"], ["b"]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ({"tokens": [1, 2, 3]}, "wrong_columns", "instances[1].tokens"),
+        ({"tokens": [1, 2.5]}, "wrong_type", "instances[1].tokens[1]"),
+        ({"weight": 1e39}, "out_of_range", "instances[1].weight"),
+        ({"weight": [1]}, "wrong_type", "instances[1].weight"),
+        ({"label": []}, "wrong_columns", "instances[1].label"),
+        ({MARKER: 1}, "unknown_field", "instances[1]"),
+    ],
+)
+def test_a_fault_in_one_of_several_inputs_names_row_and_input(change: Any, code: str, field: str) -> None:
+    row = {"tokens": [1, 2], "weight": 0.5, "label": ["a"]}
+    assert fault(SEVERAL, {"instances": [row, row | change]}) == (code, field)
+
+
+def test_an_input_left_out_or_given_twice_is_named() -> None:
+    row = {"tokens": [1, 2], "weight": 0.5, "label": ["a:b"]}
+    assert fault(SEVERAL, {"instances": [{"tokens": [1], "weight": 1}]}) == ("missing_field", "instances[0].label")
+    twice = json.dumps({"instances": [row]}).replace('"weight": 0.5', '"weight": 0.5, "weight": 0.5').encode()
+    assert fault(SEVERAL, twice) == ("repeated_field", "instances[0].weight")
+    assert fault(SEVERAL, {"instances": [[1, 2]]}) == ("wrong_type", "instances[0]")
+
+
+def test_entities_come_raw_where_they_are_looked_up_and_are_an_unknown_field_elsewhere() -> None:
+    body = b'{"entities": {"customer_id": [17, 42]}}'
+    columns = spec("x", "FP32", -1, 2)
+    entities = rows_of(columns, entities=True).read(body)
+    assert isinstance(entities, Entities)
+    assert bytes(entities.raw) == b'{"customer_id": [17, 42]}'
+    assert fault(rows_of(columns), body) == ("unknown_field", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"instances": [[1, 2]], "entities": {}}, "unknown_field", "entities"),
+        ({}, "missing_field", "instances"),
+        ({"instances": [[1, 2]], MARKER: 1}, "unknown_field", None),
+        ({"instances": [[1]]}, "wrong_columns", "instances[0]"),
+        (b'{"entities": {', "invalid_json", None),
+    ],
+)
+def test_a_body_holds_instances_or_entities(body: Any, code: str, field: str | None) -> None:
+    rows = rows_of(spec("x", "FP32", -1, 2), entities=True)
+    assert fault(rows, body) == (code, field)
+    assert read(rows, {"instances": [[1, 2]]})["x"].tolist() == [[1, 2]]
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_body_spoilt_anywhere_is_read_or_refused_and_never_breaks(data: st.DataObject) -> None:
+    rows, document = data.draw(
+        st.sampled_from(
+            [
+                (NAMED, {"instances": [[1, 2.5], [3, -4e5]]}),
+                (NAMED, {"instances": [{"mean radius": 1, "größe": 2}] * 2}),
+                (SEVERAL, {"instances": [{"tokens": [1, 2], "weight": 0.5, "label": ["a:b"]}] * 2}),
+            ]
+        )
+    )
+    body = bytearray(json.dumps(document).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body) - 1))
+        pieces = st.binary(max_size=3) | st.sampled_from(
+            [b"[", b"]", b"9" * 400, b'"', b"null", b":", b"{}", b"\\u003a"]
+        )
+        body[at : at + data.draw(st.integers(0, 3))] = data.draw(pieces)
+    try:
+        inputs = rows.read(bytes(body))
+    except InvalidRequest:
+        return
+    assert isinstance(inputs, dict)
+    assert len({len(array) for array in inputs.values()}) == 1
 
 
 def test_a_single_output_is_the_predictions_alone() -> None:
-    body = rows_of("FP32", (-1, 2)).write({"label": np.array([1, 0])})
+    body = rows_of(spec("x", "FP32", -1, 2)).write({"y": np.array([1, 0])})
     assert json.loads(body) == {"model_name": "any", "model_version": "1.0.0", "predictions": [1, 0]}
 
 
+def test_several_outputs_come_by_name_whatever_their_names_are() -> None:
+    rows = rows_of(spec("x", "FP32", -1, 2), outputs=("100%", "%b s"))
+    body = rows.write({"100%": np.array([1, 0]), "%b s": np.array([["a"], ["b"]], dtype=object)})
+    assert json.loads(body) == {
+        "model_name": "any",
+        "model_version": "1.0.0",
+        "predictions": [1, 0],
+        "outputs": {"100%": [1, 0], "%b s": [["a"], ["b"]]},
+    }
+
+
 def test_what_is_no_number_is_answered_as_null() -> None:
-    body = rows_of("FP32", (-1, 2)).write({"score": np.array([np.nan, np.inf, 0.5])})
+    body = rows_of(spec("x", "FP32", -1, 2)).write({"y": np.array([np.nan, np.inf, 0.5])})
     assert json.loads(body)["predictions"] == [None, None, 0.5]

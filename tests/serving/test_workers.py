@@ -15,13 +15,14 @@ import pytest
 
 from contract.service import ENV_WORKERS
 from ops.demo_model import DemoModel
-from serving import METRICS_DIRECTORY, settings, supervisor
+from serving import settings, supervisor
 from tests.serving.conftest import CREDENTIALS, publish_model
 from tests.serving.process import Container, container_environment
 
 PATIENCE_SECONDS = 20
 WORKERS = 2
 ROW = {"instances": [[1.0] * 30]}
+PREDICTED = 'http_requests_total{method="POST",route="/predict",status="200"}'
 
 
 def children_of(pid: int) -> set[int]:
@@ -49,16 +50,29 @@ def container(endpoint: str, s3: Any, own_bucket: str, first: DemoModel, tmp_pat
         yield started
 
 
-def test_any_worker_answers_with_the_sum_of_all_metrics(container: Container) -> None:
-    def counted() -> float:
-        page = container.call("GET", "/metrics", probes=True).body.decode()
-        name = r'http_requests_total{method="POST",route="/predict",status="200"} (\S+)'
-        return float(re.findall(name, page)[0])
+def metric(container: Container, name: str) -> float:
+    page = container.call("GET", "/metrics", probes=True).body.decode()
+    return float(re.findall(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)[0])
 
-    before = counted()
+
+def test_any_worker_answers_with_the_sum_of_all_metrics(container: Container) -> None:
+    before = metric(container, PREDICTED)
     for _ in range(50):
         assert container.predict(ROW).status == 200
-    assert [counted() for _ in range(10)] == [before + 50] * 10
+    assert [metric(container, PREDICTED) for _ in range(10)] == [before + 50] * 10
+
+
+def test_what_a_killed_worker_counted_stays_and_its_replacement_is_counted(container: Container) -> None:
+    before = metric(container, PREDICTED)
+    victim = min(children_of(container.pid))
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: len(children_of(container.pid) - {victim}) == WORKERS)
+    wait_for(lambda: restarts(container) == 1)
+    assert [metric(container, PREDICTED) for _ in range(10)] == [before] * 10
+
+
+def restarts(container: Container) -> float:
+    return sum(metric(container, f'serveml_worker_restarts_total{{worker="{number}"}}') for number in range(WORKERS))
 
 
 def test_a_killed_worker_is_replaced_and_the_other_serves_on(container: Container) -> None:
@@ -73,7 +87,6 @@ def test_a_killed_worker_is_replaced_and_the_other_serves_on(container: Containe
 def test_a_worker_that_dies_before_it_listens_keeps_nobody_waiting(
     endpoint: str, own_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(METRICS_DIRECTORY, str(tmp_path))
     starts = multiprocessing.get_context("fork").Value("i", 0)
 
     async def run(*_: object, on_listening: Callable[[], None], **__: object) -> None:

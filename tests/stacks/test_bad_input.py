@@ -44,6 +44,11 @@ MISTAKES = {
     ),
     "an image by tag": ("prod", {"serveml:image": "inference:latest"}, "by digest, never by tag"),
     "prod with one region": ("prod", {"serveml:secondary_region": "false"}, "prod runs in two regions"),
+    "prod that lets everybody call": (
+        "prod",
+        {"serveml:access": json.dumps({"authentication": "off"})},
+        "serveml:access.authentication: 'off' was given; only dev and local",
+    ),
     "a residency that is not there": ("dev", {"serveml:residency": "moon"}, "'us', 'eu' or 'apac'"),
     "an over-long name": ("prod", {"serveml:project": "a" * 30}, "AWS allows 32; shorten project by"),
     "a stack without settings": ("nosuch", {}, "create Pulumi.nosuch.yaml"),

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from contract import registry
+from contract import access, registry
+from infra import regions
 from localcloud.graph import Graph, Node
 from localcloud.program import run
 from localcloud.synthetic import Synthetic
@@ -61,7 +62,12 @@ def test_data_stores_are_protected_and_encrypted_with_our_keys(prod: Graph) -> N
         for node in prod.of_type(kind):
             assert node.protect, f"{node.urn} could be deleted by a mistaken update"
     assert all(node.protect for node in prod.of_type("aws:kms/key:Key"))
-    assert prod.one("aws:dynamodb/table:Table").inputs["serverSideEncryption"]["kmsKeyArn"] in keys
+    tables = prod.of_type("aws:dynamodb/table:Table")
+    assert len(tables) == 2
+    for table in tables:
+        assert table.inputs["serverSideEncryption"]["kmsKeyArn"] in keys
+    for copy in prod.of_type("aws:dynamodb/tableReplica:TableReplica"):
+        assert copy.inputs["kmsKeyArn"] in keys
     for repository in prod.of_type("aws:ecr/repository:Repository"):
         assert repository.inputs["encryptionConfigurations"][0]["kmsKey"] in keys
     for encryption in prod.of_type(
@@ -103,7 +109,7 @@ def test_production_models_are_replicated_within_fifteen_minutes(prod: Graph) ->
 
 
 def test_the_deployments_table_is_as_specified(prod: Graph) -> None:
-    table = prod.one("aws:dynamodb/table:Table").inputs
+    table = prod.one("aws:dynamodb/table:Table", "registry").inputs
     assert (table["hashKey"], table["rangeKey"]) == (registry.HASH_KEY, registry.RANGE_KEY)
     assert table["billingMode"] == "PAY_PER_REQUEST"
     assert table["streamViewType"] == "NEW_AND_OLD_IMAGES"
@@ -112,7 +118,47 @@ def test_the_deployments_table_is_as_specified(prod: Graph) -> None:
     assert table["deletionProtectionEnabled"] is True
     (index,) = table["globalSecondaryIndexes"]
     assert (index["name"], index["projectionType"]) == (registry.STATUS_INDEX, "ALL")
-    assert prod.one("aws:dynamodb/tableReplica:TableReplica").region == SECONDARY
+    assert prod.one("aws:dynamodb/tableReplica:TableReplica", "registry").region == SECONDARY
+
+
+def test_api_keys_lie_in_a_table_of_their_own_with_a_copy_in_the_other_region(prod: Graph) -> None:
+    table = prod.one("aws:dynamodb/table:Table", "access").inputs
+    assert table["name"] == prod.exports["api_keys_table"]
+    assert (table["hashKey"], table.get("rangeKey")) == (access.HASH_KEY, None)
+    assert table["ttl"] == {"attributeName": access.TTL_ATTRIBUTE, "enabled": True}
+    (index,) = table["globalSecondaryIndexes"]
+    assert index["name"] == access.USER_INDEX
+    assert prod.one("aws:dynamodb/tableReplica:TableReplica", "access").region == SECONDARY
+
+
+def test_pods_may_read_the_api_keys_of_their_own_region_and_write_nothing(prod: Graph) -> None:
+    copies = {
+        node.region: node.outputs["arn"]
+        for kind in ("aws:dynamodb/table:Table", "aws:dynamodb/tableReplica:TableReplica")
+        for node in prod.of_type(kind)
+        if "-access-" in node.name
+    }
+    data_keys = {node.region: node.outputs["arn"] for node in prod.of_type("aws:kms/key:Key") if "-data" in node.name}
+    for region in (PRIMARY, SECONDARY):
+        (policy,) = [
+            node
+            for node in prod.of_type("aws:iam/rolePolicy:RolePolicy")
+            if node.name.endswith(f"{regions.code(region)}-inference-identity-policy")
+        ]
+        rights = json.loads(policy.inputs["policy"])["Statement"]
+        of_tables = [right for right in rights if any(action.startswith("dynamodb:") for action in right["Action"])]
+        assert [(right["Action"], right["Resource"]) for right in of_tables] == [(["dynamodb:Scan"], [copies[region]])]
+        (decrypt,) = [right for right in rights if right["Sid"] == "DecryptApiKeys"]
+        assert (decrypt["Action"], decrypt["Resource"]) == (["kms:Decrypt"], [data_keys[region]])
+        assert decrypt["Condition"] == {"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}}
+
+
+def test_without_authentication_pods_have_no_right_to_the_api_keys() -> None:
+    graph = build("dev", ("serveml:access", json.dumps({"authentication": "off"})))
+    policy = graph.one("aws:iam/rolePolicy:RolePolicy", "inference-identity").inputs["policy"]
+    assert "dynamodb" not in policy
+    # Turned off for an hour, it must not cost anybody their key.
+    assert graph.one("aws:dynamodb/table:Table", "access")
 
 
 def test_traffic_goes_to_the_primary_and_each_region_is_watched(prod: Graph) -> None:

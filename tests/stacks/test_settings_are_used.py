@@ -90,10 +90,23 @@ OTHER: dict[str, Any] = {
     "workload.drain_seconds": 21,
     "workload.refresh_seconds": 31,
     "workload.max_body_bytes": 1_048_577,
+    "workload.max_wait_ms": 101,
+    "workload.max_connections": 4097,
+    "workload.grpc": False,
+    "access.authentication": "off",
+    "access.keys_refresh_seconds": 11,
+    "access.requests_per_minute": 101,
+    "access.model_requests_per_minute": {"demo": 6000},
     "budget.limit_usd": 501,
     "budget.actual_percent": 81,
     "budget.forecast_percent": 99,
     "budget.emails": ["team@example.com"],
+}
+
+TOKENS = {
+    "token_issuer": "https://issuer.example.com",
+    "token_audience": "serveml",
+    "token_keys_url": "https://issuer.example.com/keys",
 }
 
 # Settings that need others beside them; each has a test of its own in test_prod.py or in the rows below.
@@ -124,6 +137,9 @@ TOGETHER: dict[str, dict[str, Any]] = {
         }
     },
     "workload.min_available": {"workload": {"autoscaling": {"replicas_min": 2}, "min_available": 1}},
+    "access.token_issuer": {"access": {**TOKENS, "token_issuer": "https://other.example.com"}},
+    "access.token_audience": {"access": {**TOKENS, "token_audience": "other"}},
+    "access.token_keys_url": {"access": {**TOKENS, "token_keys_url": "https://other.example.com/keys"}},
     "edge.enabled": {"edge": {"enabled": False}, "ingress": {"client_cidrs": ["198.51.100.0/24"]}},
     "ingress.client_cidrs": {"edge": {"enabled": False}, "ingress": {"client_cidrs": ["203.0.113.0/24"]}},
     "ingress.canary_weight": {
@@ -146,6 +162,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "storage.object_lock": {"storage": {"force_destroy": False}},
     "workload.canary_replicas": TOGETHER["workload.canary_image"],
     "workload.min_available": {"workload": {"autoscaling": {"replicas_min": 2}}},
+    **{f"access.{name}": {"access": TOKENS} for name in TOKENS},
     "ingress.client_cidrs": TOGETHER["edge.enabled"],
     "ingress.canary_weight": TOGETHER["workload.canary_image"],
     "tls": TOGETHER["edge.enabled"],

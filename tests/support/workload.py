@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from components.workload.authentication import Authentication
 from components.workload.autoscaling import Scaling
 from components.workload.configuration import ServerSettings
 from components.workload.isolation import Neighbours
@@ -19,6 +20,7 @@ POD = ServingPod(
     drain_seconds=20,
     startup_seconds=180,
     model_cache_mib=1024,
+    grpc=True,
 )
 SCALING = Scaling(
     replicas_min=3,
@@ -29,6 +31,13 @@ SCALING = Scaling(
     requests_per_second=100,
     scale_up_period_seconds=30,
     scale_down_period_seconds=300,
+)
+AUTHENTICATION = Authentication(
+    keys_table="serveml-prod-api-keys",
+    keys_refresh_seconds=10,
+    requests_per_minute=100,
+    model_requests_per_minute={},
+    token_issuer=None,
 )
 SETTINGS = ServerSettings(
     environment="prod",
@@ -41,5 +50,9 @@ SETTINGS = ServerSettings(
     refresh_seconds=30,
     keep_alive_seconds=75,
     workers=2,
+    max_wait_ms=100,
+    max_connections=4096,
+    grpc=True,
+    authentication=AUTHENTICATION,
 )
 NEIGHBOURS = Neighbours(load_balancer_cidrs=["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"], vpc_cidr="10.0.0.0/16")

@@ -17,7 +17,7 @@ from tests.support.workload import NEIGHBOURS, POD, SCALING
 def flows() -> dict[str, Any]:
     """The one rule of each serving policy, by the policy's name."""
     rules: dict[str, Any] = {}
-    for policy in isolation.serving_policies(NEIGHBOURS):
+    for policy in isolation.serving_policies(NEIGHBOURS, grpc=True):
         (direction,) = policy["spec"]["policyTypes"]
         (rule,) = policy["spec"][direction.lower()]
         rules[policy["metadata"]["name"]] = rule
@@ -86,24 +86,25 @@ def test_the_binding_is_auto_modes_and_names_the_tracks_service_and_target_group
 
     assert (bound["apiVersion"], bound["kind"]) == ("eks.amazonaws.com/v1", "TargetGroupBinding")
     assert bound["spec"] == {
-        "serviceRef": {"name": binding.track_service("canary")["metadata"]["name"], "port": 8000},
+        "serviceRef": {"name": binding.track_service("canary", grpc=True)["metadata"]["name"], "port": 8000},
         "targetGroupARN": "arn:canary",
         "targetType": "ip",
     }
 
 
 def test_a_service_stays_inside_the_cluster_and_leads_to_its_own_track() -> None:
-    track = binding.track_service("stable")
+    track = binding.track_service("stable", grpc=True)
 
     assert track["spec"]["type"] == "ClusterIP"
     assert track["spec"]["selector"] == labels.track_selector("stable")
     names = {port["name"] for port in pod_spec(POD, "stable")["containers"][0]["ports"]}
-    assert [(port["port"], port["targetPort"]) for port in track["spec"]["ports"]] == [(8000, "http"), (8001, "probe")]
-    assert names == {"http", "probe"}
+    ports = [(port["port"], port["targetPort"]) for port in track["spec"]["ports"]]
+    assert ports == [(8000, "http"), (8001, "probe"), (9000, "grpc")]
+    assert names == {target for _, target in ports}
 
 
 def test_no_update_waits_for_the_pods_of_a_service_that_pods_wait_for() -> None:
-    assert binding.track_service("canary")["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+    assert binding.track_service("canary", grpc=True)["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
 
 
 # Isolation
@@ -126,6 +127,7 @@ def test_serving_pods_have_the_flows_of_the_specification_and_no_other() -> None
     assert {name: [port["port"] for port in rule["ports"]] for name, rule in flows().items()} == {
         "inference-from-load-balancer": [8000, 8001],
         "inference-from-monitoring": [8001],
+        "inference-from-namespace": [9000],
         "inference-to-aws": [443],
         "inference-to-pod-identity-agent": [80],
         "inference-to-postgresql": [5432],
@@ -137,6 +139,13 @@ def test_requests_come_from_the_public_subnets_alone() -> None:
     assert flows()["inference-from-load-balancer"]["from"] == [
         {"ipBlock": {"cidr": cidr}} for cidr in NEIGHBOURS.load_balancer_cidrs
     ]
+
+
+def test_grpc_is_reached_by_pods_of_the_same_namespace_and_by_nothing_else() -> None:
+    to_grpc = [rule for rule in flows().values() if 9000 in [port["port"] for port in rule["ports"]]]
+
+    # Without a selector of namespaces, one of pods means the policy's own namespace.
+    assert [rule["from"] for rule in to_grpc] == [[{"podSelector": {}}]]
 
 
 def test_the_database_is_looked_for_in_the_vpc_and_mlflow_in_its_namespace() -> None:
@@ -156,7 +165,7 @@ def test_only_https_and_dns_may_leave_for_any_address() -> None:
 
 
 def test_every_flow_is_of_the_serving_pods_and_names_its_peers_and_ports() -> None:
-    for policy in isolation.serving_policies(NEIGHBOURS):
+    for policy in isolation.serving_policies(NEIGHBOURS, grpc=True):
         assert policy["metadata"]["namespace"] == "ml-system"
         assert policy["spec"]["podSelector"] == {"matchLabels": labels.application_selector()}
     for rule in flows().values():

@@ -21,6 +21,11 @@ from stacks.environments import defaults
 from stacks.reference import FOLDER, documents
 
 DIGEST = "sha256:" + "a" * 64
+TOKENS = {
+    "token_issuer": "https://issuer.example.com",
+    "token_audience": "serveml",
+    "token_keys_url": "https://issuer.example.com/.well-known/jwks.json",
+}
 
 
 def settings(environment: str = "dev", **more: Any) -> Settings:
@@ -158,10 +163,42 @@ def test_all_problems_are_reported_at_once() -> None:
         ("dev", {"network": {"private_prefix_length": 17}}, "network.primary_cidr"),
         ("dev", {"network": {"primary_cidr": "8.8.0.0/16"}}, "network.primary_cidr"),
         ("prod", {"network": {"nat_gateways": "single"}}, "network.nat_gateways"),
+        ("prod", {"access": {"authentication": "off"}}, "access.authentication"),
+        ("staging", {"access": {"authentication": "off"}}, "access.authentication"),
+        (
+            "dev",
+            {"access": {"authentication": "off", "model_requests_per_minute": {"demo": 1}}},
+            "access.model_requests_per_minute",
+        ),
+        ("dev", {"access": {"authentication": "off", **TOKENS}}, "access.token_issuer"),
+        ("dev", {"access": {"token_issuer": "issuer"}}, "access.token_keys_url"),
+        ("dev", {"access": {"token_audience": "serveml"}}, "access.token_issuer"),
+        ("dev", {"access": {**TOKENS, "token_keys_url": "http://issuer.example.com/keys"}}, "access.token_keys_url"),
+        ("dev", {"access": {**TOKENS, "token_keys_url": "https://me:pw@issuer.example/k"}}, "access.token_keys_url"),
+        ("dev", {"access": {"model_requests_per_minute": {"fraud": 10}}}, "access.model_requests_per_minute"),
+        ("dev", {"access": {"requests_per_minute": 0}}, "access.requests_per_minute"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(environment: str, change: dict[str, Any], key: str) -> None:
     assert f"serveml:{key}" in problems(config(environment, **change))
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_callers_authenticate_in_every_environment_unless_it_is_told_otherwise(environment: Environment) -> None:
+    assert settings(environment).access.authentication == "required"
+
+
+@pytest.mark.parametrize("environment", ["dev", "local"])
+def test_only_dev_and_local_may_let_everybody_call(environment: str) -> None:
+    assert settings(environment, access={"authentication": "off"}).access.authentication == "off"
+    message = problems(config("prod", access={"authentication": "off"}))["serveml:access.authentication"]
+    assert message == "'off' was given; only dev and local may let everybody call, not prod: remove the key"
+
+
+def test_tokens_of_an_issuer_need_all_three_settings_and_each_missing_one_is_named() -> None:
+    assert settings("dev", access=TOKENS).access.token_audience == "serveml"
+    found = problems(config("dev", access={"token_issuer": "https://issuer.example.com"}))
+    assert found.keys() == {"serveml:access.token_audience", "serveml:access.token_keys_url"}
 
 
 def test_twenty_pods_at_two_cpus_do_not_fit_a_quota_of_forty_with_surge_and_canary() -> None:
@@ -181,6 +218,7 @@ def test_the_defaults_are_the_figures_of_the_specification() -> None:
     assert (prod.ingress.healthy_threshold, prod.ingress.unhealthy_threshold) == (2, 3)
     assert (prod.failover.primary_weight, prod.failover.secondary_weight) == (100, 0)
     assert prod.log_level == "warning"
+    assert prod.access.requests_per_minute == 100
 
 
 @given(

@@ -1,0 +1,178 @@
+"""From a request for a model to its answer, alike for every protocol: admitted, found, read, run and written."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from serving.access.entrance import Entrance
+from serving.loaded import LoadedModels, LoadedVersion
+from serving.messages import Refused, Request
+from serving.metrics import FAILED, INVALID, OK
+from serving.model import Array, InferenceFailed
+from serving.tracing.span import MODEL_NAME, child
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+"""How soon a client may look again while no model is loaded."""
+
+A_co = TypeVar("A_co", covariant=True)
+A = TypeVar("A")
+
+
+class Question(NamedTuple):
+    """What the model is asked, and whatever the protocol needs to word the answer."""
+
+    inputs: Mapping[str, Array]
+    context: Any = None
+
+
+class Format(Protocol[A_co]):
+    """One protocol's side of one version; made once for each version."""
+
+    def read(self, request: Request) -> Question | Awaitable[Question]:
+        """Raise Refused for what the version does not take; an awaitable where the inputs have to be fetched."""
+        ...
+
+    def write(self, question: Question, outputs: Mapping[str, Array]) -> A_co: ...
+
+    def flavour(self, request: Request) -> bytes | None:
+        """What shapes the answer besides the body; None where another time the same body may be answered otherwise."""
+        ...
+
+
+class Kept(Protocol[A]):
+    """Answers that are given again for the same body."""
+
+    def key(self, model: str, version: str, flavour: bytes, body: bytes) -> bytes: ...
+
+    def answer(self, key: bytes, compute: Callable[[], A | Awaitable[A]]) -> A | Awaitable[A]: ...
+
+
+class PredictionMetrics(Protocol):
+    def prediction(
+        self, model: str, version: str, outcome: str, seconds: float, trace_id: str | None = None
+    ) -> None: ...
+
+    def model_error(self, error_type: str) -> None: ...
+
+
+class Answering:
+    """Every protocol's way to the models."""
+
+    def __init__(self, models: LoadedModels, entrance: Entrance, metrics: PredictionMetrics) -> None:
+        self.models = models
+        self.entrance = entrance
+        self._metrics = metrics
+
+    def answer(
+        self, request: Request, formats: Formats[A], name: str | None = None, version: str | None = None
+    ) -> A | Awaitable[A]:
+        """Answer with the version of the model, or with the current or default one; raise Refused."""
+        name = name or self.models.default
+        self.entrance.admit(request, name)
+        predictor = self.find(request, name, version)
+        format_ = formats.of(predictor)
+        if formats.kept is not None and (flavour := format_.flavour(request)) is not None:
+            key = formats.kept.key(predictor.name, predictor.version, flavour, request.body)
+            return formats.kept.answer(key, lambda: self._compute(request, predictor, format_))
+        return self._compute(request, predictor, format_)
+
+    def find(self, request: Request, name: str, version: str | None = None) -> LoadedVersion:
+        """The version, noted in the request; raise Refused: 503 before any is loaded, 404 for one that is not."""
+        predictor = self.models.find(name, version)
+        if predictor is not None:
+            request.model_version = predictor.version
+            if request.span is not None:
+                request.span.set(MODEL_NAME, predictor.name)
+            return predictor
+        if name in self.models.missing or not self.models.loaded():
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "no_model",
+                "no model version is loaded yet",
+                headers=[(b"retry-after", b"%d" % RETRY_AFTER_SECONDS)],
+            )
+        raise Refused(
+            HTTPStatus.NOT_FOUND,
+            "unknown_model",
+            "no such model or version is loaded: POST /v2/repository/index lists what is",
+        )
+
+    def _compute(self, request: Request, predictor: LoadedVersion, format_: Format[A]) -> A | Awaitable[A]:
+        started = time.perf_counter()
+        try:
+            question = format_.read(request)
+            if type(question) is not Question or predictor.queue is not None:
+                return self._later(request, predictor, format_, question, started)
+            outputs = predictor.predict(question.inputs)
+            answer = format_.write(question, outputs)
+        except Exception as error:
+            raise self._failed(request, predictor, error, started) from None
+        self._count(request, predictor, OK, started)
+        return answer
+
+    async def _later(
+        self,
+        request: Request,
+        predictor: LoadedVersion,
+        format_: Format[A],
+        question: Question | Awaitable[Question],
+        started: float,
+    ) -> A:
+        try:
+            asked = question if isinstance(question, Question) else await question
+            if predictor.queue is None:
+                outputs = predictor.predict(asked.inputs)
+            else:
+                with child("inference"):
+                    outputs = await predictor.queue.submit(asked.inputs)
+            answer = format_.write(asked, outputs)
+        except Exception as error:
+            raise self._failed(request, predictor, error, started) from None
+        self._count(request, predictor, OK, started)
+        return answer
+
+    def _count(self, request: Request, predictor: LoadedVersion, outcome: str, started: float) -> None:
+        trace_id = None if request.span is None else request.span.trace_id
+        self._metrics.prediction(predictor.name, predictor.version, outcome, time.perf_counter() - started, trace_id)
+
+    def _failed(self, request: Request, predictor: LoadedVersion, error: Exception, started: float) -> Exception:
+        """Count a prediction that came to nothing; what to raise in the error's place."""
+        refused = isinstance(error, Refused)
+        outcome = INVALID if refused and error.status < HTTPStatus.INTERNAL_SERVER_ERROR else FAILED
+        self._count(request, predictor, outcome, started)
+        if not isinstance(error, InferenceFailed):
+            return error
+        self._metrics.model_error("inference")
+        # Without the cause: it may quote values.
+        logger.error("%s", error, extra={"request_id": request.request_id, "model_version": predictor.version})
+        return Refused(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "inference_failed",
+            "the model could not answer; give the request id when you report it",
+        )
+
+
+class Formats(Generic[A]):
+    """The formats of one protocol for the versions in memory."""
+
+    def __init__(
+        self, models: LoadedModels, make: Callable[[LoadedVersion], Format[A]], kept: Kept[A] | None = None
+    ) -> None:
+        self.kept = kept
+        self._models = models
+        self._make = make
+        self._made: dict[LoadedVersion, Format[A]] = {}
+
+    def of(self, predictor: LoadedVersion) -> Format[A]:
+        made = self._made.get(predictor)
+        if made is None:
+            loaded = set(self._models.loaded())
+            self._made = {key: value for key, value in self._made.items() if key in loaded}
+            made = self._made[predictor] = self._make(predictor)
+        return made
