@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
+# ONNX Runtime's wheel reports to its maker unless it is told not to.
+export ORT_DISABLE_TELEMETRY := 1
+
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -11,7 +14,7 @@ SOURCES := infra components stacks serving localcloud ops contract bench tests
 
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/.uv/bin/uv)
 
-.PHONY: help demo test lint format plan reference bench lock up clean
+.PHONY: help demo test lint format plan reference bench endurance lock up clean
 
 help: ## Show the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +54,9 @@ reference: $(READY) ## Generate the settings table and the schema of the stack f
 
 bench: $(READY) ## Measure the serving container beside its peers (needs wrk; ARGS=--quick for a first look).
 	@$(BIN)/python -m bench.serving $(ARGS)
+
+endurance: $(READY) ## Measure the container over time or in trouble (PART=soak|overload|stops|kill|away|start).
+	@$(BIN)/python -m bench.endurance $(PART) $(ARGS)
 
 lock: ## Resolve the locked requirements anew.
 	uv pip compile --quiet --upgrade --extra serving --extra local --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements/platform.txt pyproject.toml

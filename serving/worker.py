@@ -41,8 +41,8 @@ async def run(
     told_to_stop = _signals(parent_pipe)
     parts = Parts(settings, shared, worker, service_socket.getsockname()[1])
     parts.start()
-    await parts.probes.listen(probe_socket)
     await _until_ready(parts.status, told_to_stop, patience_seconds)
+    await parts.probes.listen(probe_socket)
     await parts.service.listen(service_socket)
     on_listening()
 
@@ -59,7 +59,7 @@ async def run(
 
 
 async def _until_ready(status: Status, told_to_stop: asyncio.Queue[int], patience_seconds: float) -> None:
-    """Wait before the first connection: while another worker has the models, it should get the requests."""
+    """Wait before the first connection: while another worker has the models, it should get requests and probes."""
     deadline = asyncio.get_running_loop().time() + patience_seconds
     while status.word != READY and told_to_stop.empty() and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(LOOK_SECONDS)
@@ -68,7 +68,10 @@ async def _until_ready(status: Status, told_to_stop: asyncio.Queue[int], patienc
 def bind(host: str, port: int, *, shared: bool) -> socket.socket:
     """A bound socket that does not listen yet; `shared` lets the other workers bind the same port."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
+    # Connections of an earlier container on this port may still linger.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     bound.bind((host, port))
     return bound
 

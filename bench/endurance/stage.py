@@ -69,7 +69,7 @@ class Stage:
     """Given by the user."""
     headers: Mapping[str, str]
     place: Mapping[str, str]
-    """Where the model is published."""
+    """Where the model is published, and the keys are."""
 
     def start(
         self, *, workers: int, cache: Path, drain_seconds: int = 0, place: Mapping[str, str] | None = None
@@ -138,4 +138,5 @@ def staged(variables: Mapping[str, str], headers: Mapping[str, str]) -> Generato
         path = folder / "model.onnx"
         path.write_bytes(model.onnx)
         with published(model, path) as place:
-            yield Stage(folder, path, Oracle(model), model.holdout_rows, variables, headers, place)
+            presented = {**place.headers, **headers}
+            yield Stage(folder, path, Oracle(model), model.holdout_rows, variables, presented, place.variables)

@@ -93,7 +93,7 @@ def _measure(chosen: list[Server], scenarios: list[Scenario], effort: Effort, pr
                 prepare(server.locked_as)
         if any(server.name == OURS for server in chosen):
             place = stack.enter_context(published(model, path))
-            chosen = [server.with_variables(place) if server.name == OURS else server for server in chosen]
+            chosen = [server.at(place.variables, place.headers) if server.name == OURS else server for server in chosen]
         measured = Bench(path, Oracle(model), model.holdout_rows, scenarios, effort)
         records = measured.run(chosen, lambda said: progress.print(said, highlight=False, markup=False))
     return Results(_machine(effort), invocation.command("bench.serving"), scenarios, records)

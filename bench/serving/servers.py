@@ -67,9 +67,9 @@ class Server:
         pinned = re.search(rf"^{self.locked_as}==(\S+)", lock_of(self.locked_as).read_text(), re.MULTILINE)
         return pinned[1] if pinned else None
 
-    def with_variables(self, variables: Mapping[str, str]) -> Server:
-        """This server with more in its environment; what it has already stays."""
-        return replace(self, environment={**variables, **self.environment})
+    def at(self, variables: Mapping[str, str], headers: Mapping[str, str]) -> Server:
+        """This server with more in its environment and its requests; what it has already stays."""
+        return replace(self, environment={**variables, **self.environment}, headers={**headers, **self.headers})
 
     def variables(self, start: Start) -> dict[str, str]:
         """The environment of the process, beside what any process needs."""
@@ -80,26 +80,25 @@ class Server:
             # Peers are imported from here, whatever folder their launcher runs in.
             "PYTHONPATH": str(ROOT),
             "HOME": str(start.folder),
+            "ORT_DISABLE_TELEMETRY": "1",
             **self.of(start),
             **self.environment,
         }
 
 
 def ours(environment: Mapping[str, str], headers: Mapping[str, str]) -> Server:
-    """`python -m serving`, its variables and headers as given beside what the measurement decides.
-
-    Without a variable of its own it runs without authentication, as the servers beside it do.
-    """
+    """`python -m serving`, its variables and headers as given beside what the measurement decides."""
     return Server(
         OURS,
         Dialect("/predict", instances, read_ours),
         lambda _: [_PYTHON, "-m", "serving"],
-        environment or {service.ENV_AUTHENTICATION: "off"},
+        environment,
         {**JSON_HEADERS, **headers},
         of=lambda start: {
             service.ENV_HOST: HOST,
             service.ENV_HTTP_PORT: str(start.port),
             service.ENV_PROBE_PORT: str(free_port()),
+            service.ENV_GRPC_PORT: str(free_port()),
             service.ENV_CACHE_DIR: str(start.folder / "cache"),
             service.ENV_DRAIN_SECONDS: "0",
             service.ENV_WORKERS: str(WORKERS),

@@ -1,38 +1,39 @@
-"""One client's connection: parses its bytes, bounds what it may send and how long it may take, and writes the answers.
+"""One client's connection: bounds how long it may take, has its requests answered in order, and writes the answers.
 
-A request is answered before the next one is looked at, so pipelined requests are answered in their order. While an
-answer is awaited, a few more requests may arrive and wait; then the client is not read from. Timeouts are deadlines
-that the server sweeps, which costs a request nothing; a client that does not read its answers is not read from.
+A request is answered before the next one is looked at. While an answer is awaited, a few more requests may arrive and
+wait; then the client is not read from. Timeouts are deadlines that the server sweeps, which costs a request nothing; a
+client that does not read its answers is not read from either, and after a while cut off.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import socket
+import struct
 from collections import deque
 from time import monotonic
-from typing import Protocol, cast
-
-import httptools
+from typing import NamedTuple, Protocol, cast
 
 from serving.engine import heads, refusals
+from serving.engine.framing import Framing
 from serving.engine.limits import Limits
-from serving.messages import Refused, Request, Response
+from serving.engine.reading import Reading
+from serving.messages import Request, Response
 
 MOST_WAITING = 4
 """Pipelined requests behind one that is being answered. Reading goes on till then, so that a hang-up is noticed."""
-_CHUNKED = b"chunked"
-_ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"x-api-key"})
-_METHODS = {b"GET": "GET", b"POST": "POST", b"HEAD": "HEAD"}
+# On, and for no time.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Server(Protocol):
     """What a connection asks of whoever accepted it."""
 
     limits: Limits
+    framing: Framing
     draining: bool
-
-    def target(self, url: bytes) -> tuple[str, bytes]: ...
 
     def admit(self, connection: Connection) -> bool: ...
 
@@ -44,57 +45,51 @@ class Server(Protocol):
 
     def encode(self, request: Request, response: Response, started: float, *, close: bool) -> bytes: ...
 
-    def refuse(self, request: Request, refusal: Refused, started: float) -> bytes: ...
+    def refuse(self, request: Request, error: Exception, started: float) -> bytes: ...
 
     def given_up(self, request: Request, started: float) -> None: ...
 
 
+class _Waiting(NamedTuple):
+    """A request that has arrived behind one that is not answered yet."""
+
+    request: Request
+    started: float
+    keep: bool
+    error: Exception | None = None
+    """Why no route answers it, and the connection ends after it."""
+
+
 class Connection(asyncio.Protocol):
-    """States: reading a head, reading a body, awaiting an answer, idle between requests, and lingering to read past a
-    refused body.
+    """States: idle between requests, reading a request, awaiting an answer, and lingering to read past what is refused.
+
+    A request may be read while the answer to an earlier one is awaited.
     """
 
     __slots__ = (
         "_awaited",
         "_blocked",
-        "_body",
-        "_body_bytes",
-        "_bytes_of_head",
-        "_expects_body",
-        "_headers",
-        "_in_head",
         "_lingered",
-        "_parser",
-        "_parts",
-        "_refusal",
+        "_reading",
         "_server",
-        "_started",
         "_transport",
-        "_url",
         "_waiting",
         "deadline",
+        "ended",
         "idle",
     )
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._parser = httptools.HttpRequestParser(self)
+        self._reading = Reading(self, server.framing, server.limits)
         self._transport = cast(asyncio.Transport, None)
         self.deadline = 0.0
         self.idle = True
-        self._in_head = True
-        self._bytes_of_head = 0
-        self._lingered = -1
-        self._refusal: Refused | None = None
-        self._started = 0.0
-        self._url = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._expects_body = False
-        self._body = b""
-        self._parts: list[bytes] | None = None
-        self._body_bytes = 0
+        self.ended = False
+        """No further request is answered."""
+        self._lingered = 0
         self._awaited: asyncio.Future[Response] | None = None
-        self._waiting: deque[tuple[Request, float, bool]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._blocked = False
 
     # asyncio.Protocol
@@ -118,118 +113,61 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._blocked = False
-        self._read_on()
+        self._go_on()
 
     def data_received(self, data: bytes) -> None:
-        if self._lingered >= 0:
-            self._read_past(len(data))
-        if self._transport.is_closing():
+        if self.ended:
+            self._lingered += len(data)
+            if self._lingered > self._server.limits.linger_bytes:
+                self._close()
             return
-        if self._in_head:
-            self._bytes_of_head += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(refusals.upgrade())
-        except httptools.HttpParserError:
-            if self._lingered < 0:
-                self._refuse(refusals.invalid_http())
-            else:
-                self._transport.close()
-            return
-        if self._in_head and self._bytes_of_head > self._server.limits.max_head_bytes and self._lingered < 0:
-            # It has not ended yet and is too large already; the parser holds the part that came.
-            self._refuse(refusals.head_too_large(self._server.limits))
+            self._reading.feed(data)
+        except Exception as error:
+            self._refuse(error)
 
     def eof_received(self) -> bool:
         return False
 
-    # Callbacks of the parser
+    # What the reading tells it
 
-    def on_message_begin(self) -> None:
-        if self._lingered >= 0:
-            return
-        self._started = now = monotonic()
+    def begins(self, now: float) -> None:
         if self.idle:
             self.deadline = now + self._server.limits.head_timeout_seconds
             self.idle = False
-        self._refusal = None
-        self._url = b""
-        self._headers = {}
-        self._body = b""
-        self._parts = None
 
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # Called several times a request. What it takes in is bounded by the bytes of the head, counted as they come.
-        key = name.lower()
-        headers = self._headers
-        if key in headers:
-            # Two values of one of these would be read differently by whoever stands before this server.
-            if key in _ONCE:
-                self._refusal = refusals.duplicate_header(key)
-            value = headers[key] + b", " + value
-        headers[key] = value
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._bytes_of_head = 0
-        if self._lingered >= 0:
-            return
-        refusal = self._refusal or self._fault_of_head()
-        if refusal is not None:
-            self._refuse(refusal)
-        elif self._expects_body:
-            self.deadline = self._started + self._server.limits.body_timeout_seconds
-            if b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue":
+    def awaits_body(self, *, wants_leave: bool) -> None:
+        if self._awaited is None and not self._waiting:
+            self.deadline = self._reading.started + self._server.limits.body_timeout_seconds
+            if wants_leave:
                 self._transport.write(heads.CONTINUE)
 
-    def on_body(self, body: bytes) -> None:
-        if self._lingered >= 0:
+    def arrived(self, request: Request, started: float, *, keep: bool) -> None:
+        if self._awaited is None and not self._blocked:
+            self._answer(request, started, keep)
             return
-        if not self._body:
-            # Nearly always the whole of it.
-            self._body = body
-            self._body_bytes = len(body)
-        else:
-            if self._parts is None:
-                self._parts = [self._body]
-            self._body_bytes += len(body)
-            self._parts.append(body)
-        if self._body_bytes > self._server.limits.max_body_bytes:
-            self._refuse(refusals.body_too_large(self._server.limits))
-
-    def on_message_complete(self) -> None:
-        self._in_head = True
-        if self._lingered >= 0:
-            self._transport.close()
-            return
-        body = self._body if self._parts is None else b"".join(self._parts)
-        request = self._request(body)
-        keep = self._parser.should_keep_alive()
-        if self._awaited is None:
-            self._answer(request, self._started, keep)
-        else:
-            self._waiting.append((request, self._started, keep))
-            if len(self._waiting) == MOST_WAITING:
-                self._transport.pause_reading()
+        self._waiting.append(_Waiting(request, started, keep))
+        if len(self._waiting) == MOST_WAITING:
+            self._transport.pause_reading()
 
     # What the server asks of it
 
     def expire(self) -> None:
-        """The deadline has passed: an idle connection closes, a slow request is refused."""
-        if self.idle or self._lingered >= 0 or self._transport.is_closing():
-            self._transport.close()
-        elif self._awaited is not None:
+        """The deadline has passed: an idle connection closes, a slow request is refused, a client that does not read is
+        cut off.
+        """
+        if self._awaited is not None and not self._transport.is_closing():
             self._awaited.cancel()
+        elif self._blocked or self._transport.is_closing():
+            self._cut_off()
+        elif self.idle or self.ended:
+            self._close()
         else:
             self._refuse(refusals.too_slow(), linger=False)
 
     def close_if_idle(self) -> None:
         if self.idle:
-            self._transport.close()
+            self._close()
 
     # Within
 
@@ -249,65 +187,64 @@ class Connection(asyncio.Protocol):
             self._server.given_up(request, started)
             return
         self._send(request, self._server.outcome(request, answered), started, keep)
-        while self._waiting and self._awaited is None:
-            self._answer(*self._waiting.popleft())
-        self._read_on()
+        self._go_on()
 
     def _send(self, request: Request, response: Response, started: float, keep: bool) -> None:
         server = self._server
         keep = keep and not server.draining
         self._transport.write(server.encode(request, response, started, close=not keep))
-        if keep:
-            # A message that has begun to arrive behind this one has its own deadline already.
-            if self._in_head:
-                self.idle = True
-                self.deadline = monotonic() + server.limits.keep_alive_seconds
-        else:
+        if not keep:
             # What was pipelined behind a request that ends the connection is not answered.
-            self._lingered = 0
             self._waiting.clear()
-            self._transport.close()
+            self._close()
+        elif self._reading.arriving or self._waiting:
+            self.deadline = monotonic() + server.limits.body_timeout_seconds
+        else:
+            self.idle = True
+            self.deadline = monotonic() + server.limits.keep_alive_seconds
 
-    def _read_on(self) -> None:
+    def _go_on(self) -> None:
+        """Answer what waits, as far as the client reads and no answer is awaited, and read on."""
+        while self._waiting and self._awaited is None and not self._blocked:
+            request, started, keep, error = self._waiting.popleft()
+            if error is None:
+                self._answer(request, started, keep)
+            else:
+                self._end(request, error, started, linger=True)
         if not (self._blocked or len(self._waiting) >= MOST_WAITING or self._transport.is_closing()):
             self._transport.resume_reading()
 
-    def _fault_of_head(self) -> Refused | None:
-        limits, headers = self._server.limits, self._headers
-        length, encoding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
-        self._expects_body = length is not None or encoding is not None
-        if len(headers) > limits.max_headers:
-            return refusals.too_many_headers(limits)
-        if sum(map(len, headers.values())) > limits.max_head_bytes:
-            return refusals.head_too_large(limits)
-        if encoding is not None and (length is not None or encoding.lower() != _CHUNKED):
-            return refusals.invalid_http("the length of the body is ambiguous")
-        if length is not None and int(length) > limits.max_body_bytes:
-            return refusals.body_too_large(limits)
-        return None
-
-    def _request(self, body: bytes) -> Request:
-        path, query = self._server.target(self._url)
-        method = self._parser.get_method()
-        return Request(_METHODS.get(method) or method.decode("ascii"), path, self._headers, body, query)
-
-    def _refuse(self, refusal: Refused, *, linger: bool = True) -> None:
+    def _refuse(self, error: Exception, *, linger: bool = True) -> None:
         """Answer with an error before the request was whole, and close once the rest of it was read past."""
-        if self._lingered >= 0:
+        if self.ended:
             return
         self.idle = False
-        self._lingered = 0
-        method = (self._parser.get_method() or b"").decode("ascii", "replace") if not self._in_head else "GET"
-        request = Request(method, self._url.partition(b"?")[0].decode("latin-1"), self._headers)
-        self._transport.write(self._server.refuse(request, refusal, self._started or monotonic()))
-        if linger:
-            self.deadline = monotonic() + self._server.limits.linger_seconds
-            if self._transport.can_write_eof():
-                self._transport.write_eof()
+        self.ended = True
+        started = self._reading.started or monotonic()
+        request = self._reading.give_up()
+        if self._awaited is None and not self._waiting:
+            self._end(request, error, started, linger=linger)
         else:
-            self._transport.close()
+            # Those before it are answered first.
+            self._waiting.append(_Waiting(request, started, False, error))
+            self._transport.pause_reading()
 
-    def _read_past(self, size: int) -> None:
-        self._lingered += size
-        if self._lingered > self._server.limits.linger_bytes:
-            self._transport.close()
+    def _end(self, request: Request, error: Exception, started: float, *, linger: bool) -> None:
+        self._transport.write(self._server.refuse(request, error, started))
+        if linger and self._transport.can_write_eof():
+            self.deadline = monotonic() + self._server.limits.linger_seconds
+            self._transport.write_eof()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        """Close once the client has taken what was written, for which it gets as long as for sending a request."""
+        self.ended = True
+        self.deadline = monotonic() + self._server.limits.body_timeout_seconds
+        self._transport.close()
+
+    def _cut_off(self) -> None:
+        """Reset the connection: closed, its answers would stay in the system's memory till the client reads them."""
+        with contextlib.suppress(OSError):
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self._transport.abort()

@@ -7,7 +7,7 @@ The parser refuses what is malformed. Here is refused what it lets through: it a
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -82,6 +82,9 @@ class Framing:
 
 
 def _is_modern(version: str) -> bool:
+    if version == "0.9":
+        # Also what the parser says of a request line without a version.
+        raise refusals.invalid_http()
     if version not in ("1.0", "1.1"):
         raise refusals.version()
     return version == "1.1"
@@ -98,7 +101,9 @@ def _split(url: bytes) -> tuple[str, bytes]:
             parsed = httptools.parse_url(url)
         except httptools.HttpParserInvalidURLError:
             raise refusals.invalid_http("the target is no path and no URL") from None
-        if parsed.schema is None or parsed.schema.lower() not in _SCHEMES or parsed.userinfo is not None:
+        # Each is None where the URL lacks it.
+        schema, user = cast(bytes | None, parsed.schema), cast(bytes | None, parsed.userinfo)
+        if schema is None or schema.lower() not in _SCHEMES or user is not None:
             raise refusals.invalid_http("the target is no path and no URL of HTTP without user information")
         target, query = parsed.path or b"/", parsed.query or b""
     return target.decode("latin-1"), query

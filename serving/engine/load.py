@@ -2,7 +2,8 @@
 
 All requests that are ready are answered one after the other in a turn of the event loop, so what a request waits is
 the time since the turn began, and before that it lay in its socket for the rest of the turn before. A timer that is
-due in every turn tells both.
+due in every turn tells both. Only the time counts in which this thread was at work: that the machine had no processor
+for it for a moment is no reason to send away what can now be answered.
 """
 
 from __future__ import annotations
@@ -11,29 +12,36 @@ import asyncio
 import time
 
 TICK_SECONDS = 0.005
+LONG_TURN_SECONDS = 0.02
+"""From here up it is worth asking the system how much of a turn was work."""
 
 
 class Load:
-    """Watches the turns of the running event loop."""
+    """Watches the turns of the running event loop, on its thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._turn_began = time.monotonic()
+        self._worked_by_then = time.thread_time()
         self._turn_before = 0.0
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
 
     def wait_seconds(self, now: float) -> float:
         """The longest that a request read at `now`, in monotonic time, can have waited for its turn."""
         this_turn = now - self._turn_began
-        # Within a tick of the last look, the loop may have been idle.
-        return self._turn_before + (this_turn if this_turn > TICK_SECONDS else 0.0)
+        if this_turn <= TICK_SECONDS:
+            # Within a tick of the last look, the loop may have been idle.
+            return self._turn_before
+        if this_turn > LONG_TURN_SECONDS:
+            this_turn = min(this_turn, time.thread_time() - self._worked_by_then)
+        return self._turn_before + this_turn
 
     def stop(self) -> None:
         self._timer.cancel()
 
     def _tick(self) -> None:
-        now = time.monotonic()
+        now, worked = time.monotonic(), time.thread_time()
         late = now - self._turn_began - TICK_SECONDS
-        self._turn_before = late if late > 0 else 0.0
-        self._turn_began = now
+        self._turn_before = min(late, worked - self._worked_by_then) if late > 0 else 0.0
+        self._turn_began, self._worked_by_then = now, worked
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)

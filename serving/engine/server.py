@@ -11,11 +11,10 @@ from http import HTTPStatus
 from time import monotonic
 from typing import cast
 
-import httptools
-
 from serving.engine import refusals
 from serving.engine.acceptor import Acceptor
 from serving.engine.connection import Connection
+from serving.engine.framing import Framing
 from serving.engine.heads import Clock, encode
 from serving.engine.limits import Limits
 from serving.engine.router import Router
@@ -29,7 +28,6 @@ Observer = Callable[[Request, str, int, str, float], None]
 
 SWEEP_SECONDS = 0.5
 SETTLE_SECONDS = 0.05
-REMEMBERED_TARGETS = 256
 _NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
 CLIENT_CLOSED_REQUEST = 499
 """No status of HTTP's: the one that proxies log for a client that hung up before its answer was there."""
@@ -48,6 +46,7 @@ class Server:
     ) -> None:
         self._trace = trace
         self.limits = limits
+        self.framing = Framing(limits)
         self.draining = False
         self._router = Router(routes)
         self._observe = observe
@@ -58,7 +57,6 @@ class Server:
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
-        self._targets: dict[bytes, tuple[str, bytes]] = {}
 
     async def listen(self, bound: socket.socket) -> None:
         """Start to accept on a bound socket."""
@@ -83,15 +81,6 @@ class Server:
             self._sweeper.cancel()
 
     # What a connection asks of it
-
-    def target(self, url: bytes) -> tuple[str, bytes]:
-        """The path and the query of a request's target."""
-        target = self._targets.get(url)
-        if target is None:
-            target = _split(url)
-            if len(self._targets) < REMEMBERED_TARGETS:
-                self._targets[url] = target
-        return target
 
     def admit(self, connection: Connection) -> bool:
         """Take a connection into account; False when there are too many."""
@@ -145,9 +134,9 @@ class Server:
         self._observe(request, request.route, response.status, request.code, monotonic() - started)
         return encoded
 
-    def refuse(self, request: Request, refusal: Refused, started: float) -> bytes:
+    def refuse(self, request: Request, error: Exception, started: float) -> bytes:
         """An answer to a request that never became whole; the connection closes after it."""
-        return self.encode(request, self._error(request, refusal), started, close=True)
+        return self.encode(request, self._error(request, error), started, close=True)
 
     def given_up(self, request: Request, started: float) -> None:
         """The client hung up before its answer was there."""
@@ -171,12 +160,3 @@ class Server:
         for connection in [found for found in self._connections if found.deadline < now]:
             connection.expire()
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
-
-
-def _split(url: bytes) -> tuple[str, bytes]:
-    target, _, query = url.partition(b"?")
-    if not target.startswith(b"/") and target != b"*":
-        # The absolute form, which proxies may send (RFC 9112, 3.2.2).
-        parsed = httptools.parse_url(url)
-        target, query = parsed.path or b"/", parsed.query or b""
-    return target.decode("latin-1"), query

@@ -113,11 +113,13 @@ def test_servers_are_chosen_by_name_and_an_unknown_one_is_refused_with_the_list(
 
 def test_our_server_keeps_what_is_given_for_it_and_sends_its_headers(tmp_path: Path) -> None:
     server = servers.ours({"SERVEML_LOG_LEVEL": "warning"}, {"X-Api-Key": "k"})
-    found = server.with_variables({"SERVEML_LOG_LEVEL": "info", "SERVEML_MODELS_BUCKET": "b"})
+    found = server.at(
+        {"SERVEML_LOG_LEVEL": "info", "SERVEML_MODELS_BUCKET": "b"}, {"X-Api-Key": "other", "X-More": "m"}
+    )
     variables = found.variables(servers.Start(1234, tmp_path / "model.onnx", tmp_path))
     assert variables["SERVEML_LOG_LEVEL"] == "warning"
     assert (variables["SERVEML_MODELS_BUCKET"], variables["SERVEML_HTTP_PORT"]) == ("b", "1234")
-    assert server.headers == {"Content-Type": "application/json", "X-Api-Key": "k"}
+    assert found.headers == {"Content-Type": "application/json", "X-Api-Key": "k", "X-More": "m"}
 
 
 def test_every_peer_is_pinned_with_hashes_and_has_the_container_s_onnx_runtime_and_numpy() -> None:

@@ -1,0 +1,143 @@
+"""The engine on a thread of its own, spoken to in bytes; what it answers is read by a strict peer, h11."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Coroutine, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import h11
+import uvloop
+
+from serving.engine.limits import Limits
+from serving.engine.server import Server
+from serving.errors import error_body
+from serving.messages import Request, Response
+from serving.worker import bind
+
+PATIENCE_SECONDS = 10
+LARGE_BYTES = 100_000
+LIMITS = Limits(
+    max_body_bytes=1000,
+    max_head_bytes=4000,
+    max_headers=20,
+    head_timeout_seconds=0.3,
+    body_timeout_seconds=0.5,
+    answer_timeout_seconds=5,
+    keep_alive_seconds=5,
+    linger_seconds=0.3,
+)
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What a route saw of the request that it answered."""
+        return json.loads(self.body)
+
+
+def answers(received: bytes, methods: Iterable[bytes] = ()) -> list[Answer]:
+    """Everything that a server sent on one connection, read strictly; `methods` of the requests, GET where unsaid."""
+    found: list[Answer] = []
+    asked = iter(methods)
+    while received:
+        peer = h11.Connection(h11.CLIENT)
+        peer.send(h11.Request(method=next(asked, b"GET"), target=b"/", headers=[(b"host", b"test")]))
+        peer.send(h11.EndOfMessage())
+        peer.receive_data(received)
+        head, body = peer.next_event(), b""
+        while isinstance(head, h11.InformationalResponse):
+            head = peer.next_event()
+        assert isinstance(head, h11.Response), f"{head!r} in {received[:200]!r}"
+        while isinstance(event := peer.next_event(), h11.Data):
+            body += event.data
+        assert isinstance(event, h11.EndOfMessage), f"the answer is cut short: {received[:200]!r}"
+        found.append(Answer(head.status_code, dict(head.headers), body))
+        received = peer.trailing_data[0]
+    return found
+
+
+def _seen(request: Request) -> Response:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.items()}
+    seen = {
+        "method": request.method,
+        "path": request.path,
+        "query": request.query.decode("latin-1"),
+        "headers": headers,
+        "body": request.body.decode("latin-1"),
+    }
+    return Response(HTTPStatus.OK, json.dumps(seen).encode(), [])
+
+
+class WireServer:
+    """`/seen` says what it saw, `/later` when it is told to, `/large` answers a lot."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.failures: list[str] = []
+        self.answered = 0
+        self.leave = threading.Event()
+        self._loop = uvloop.new_event_loop()
+        self._loop.set_exception_handler(lambda _, context: self.failures.append(str(context)))
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.port = self._call(self._start(limits))
+
+    async def _start(self, limits: Limits) -> int:
+        def observe(request: Request, route: str, status: int, code: str, seconds: float) -> None:
+            self.answered += 1
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR and code == "internal":
+                self.failures.append(f"{request.method} {route}")
+
+        async def later(request: Request) -> Response:
+            await asyncio.to_thread(self.leave.wait, PATIENCE_SECONDS)
+            return _seen(request)
+
+        def large(_: Request) -> Response:
+            return Response(HTTPStatus.OK, b"x" * LARGE_BYTES, [], b"text/plain")
+
+        def broken(_: Request) -> Response:
+            return Response(-1, b"", [])
+
+        routes = {
+            "/seen": {"GET": _seen, "POST": _seen},
+            "/models/{name}": {"GET": _seen},
+            "/later": {"POST": later},
+            "/large": {"GET": large},
+            "/broken": {"GET": broken},
+        }
+        self._server = Server(routes, limits, observe, error_body)
+        bound = bind("127.0.0.1", 0, shared=False)
+        await self._server.listen(bound)
+        return int(bound.getsockname()[1])
+
+    def _call(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        self._call(self._server.stop(1))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_SECONDS)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+
+    def say(self, text: bytes) -> bytes:
+        """Send bytes, and return all that comes back until the server closes."""
+        with self.connect() as client:
+            client.sendall(text)
+            return read_to_end(client)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    received = bytearray()
+    while chunk := client.recv(262_144):
+        received += chunk
+    return bytes(received)
