@@ -15,6 +15,8 @@ from serving.answering import Answering
 from serving.cache import opening
 from serving.cache.settings import REDIS
 from serving.counting import CacheCounts, FeatureCounts, QueueCounts, trace_report
+from serving.docs.document import Terms
+from serving.docs.routes import docs_routes
 from serving.engine.limits import Limits
 from serving.engine.load import Load
 from serving.engine.server import Server
@@ -146,6 +148,15 @@ class Parts:
         return {
             **service_routes(predict, answering.entrance, status, self.metrics),
             **oip_routes(answering, VERSION, max_rows=rows, ready=lambda: status.word == READY, kept=self._kept),
+            **docs_routes(
+                self.models,
+                answering.entrance,
+                Terms(
+                    authentication=settings.access.authentication,
+                    max_rows=rows,
+                    max_body_bytes=settings.max_body_bytes,
+                ),
+            ),
             **repository_routes(self.models, answering.entrance, patience_seconds=settings.request_timeout_seconds / 2),
         }
 

@@ -69,6 +69,7 @@ class PredictFormat:
         return Response(HTTPStatus.OK, self._rows.write(outputs), [])
 
     def flavour(self, request: Request) -> bytes | None:
+        require_json(request)
         # What a store holds of an entity changes.
         return None if self._plan is not None else b"predict"
 

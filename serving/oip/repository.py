@@ -176,7 +176,7 @@ def _given(version: str | None) -> str:
 
 
 def _done() -> Response:
-    return Response(HTTPStatus.OK, b"", [])
+    return Response(HTTPStatus.OK, b"{}", [])
 
 
 def _invalid(message: str) -> Refused:

@@ -65,6 +65,7 @@ class RestFormat:
         return Response(HTTPStatus.OK, answer.body, headers, BINARY_TYPE)
 
     def flavour(self, request: Request) -> bytes | None:
+        _require_known_type(request)
         return b"infer:" + request.headers.get(HEADER_LENGTH_HEADER, b"")
 
 

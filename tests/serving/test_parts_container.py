@@ -113,6 +113,8 @@ def test_the_same_body_is_computed_once_and_a_new_version_computes_it_anew(
     assert len({container.call("POST", f"/v2/models/{NAME}/infer", infer).body for _ in range(2)}) == 1
     assert hits(container, "local") == 3
     assert container.predict({"instances": "x"}).status == container.predict({"instances": "x"}).status == 400
+    text = {"Content-Type": "text/plain"}
+    assert container.predict(body, text).status == 415
     assert hits(container, "local") == 3
 
     upload(second)
