@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from contract import service
 from contract.objects import Version
 from serving.reader import InvalidSettings
 from serving.settings import load
+from tests.serving.process import ROOT
 
 REQUIRED = {
     service.ENV_MODELS_BUCKET: "models",
@@ -101,10 +103,20 @@ def test_limits_of_models_are_read_by_name() -> None:
 
 
 def test_a_gpu_that_is_asked_for_and_absent_is_told_at_the_start() -> None:
-    with pytest.raises(InvalidSettings, match="the device gpu was asked for, and ONNX Runtime has .*CPU"):
+    with pytest.raises(InvalidSettings, match=r"the device gpu was asked for, and ONNX Runtime has .*CPU"):
         load({**REQUIRED, service.ENV_DEVICE: "gpu"})
 
 
 def test_both_listeners_cannot_share_a_port() -> None:
     with pytest.raises(InvalidSettings, match="SERVEML_PROBE_PORT is 9000, the port of SERVEML_HTTP_PORT"):
         load({**REQUIRED, service.ENV_HTTP_PORT: "9000", service.ENV_PROBE_PORT: "9000"})
+
+
+def test_the_page_on_the_container_names_every_variable_that_it_reads() -> None:
+    page = (ROOT / "docs" / "serving.md").read_text()
+    named = {value for name, value in vars(service).items() if name.startswith("ENV_") and name != "ENV_PREFIX"}
+    # OpenTelemetry's come in two forms, for traces and for all, which the page says once.
+    ours = {name for name in named if name.startswith(service.ENV_PREFIX)}
+    assert {name for name in ours if f"`{name}`" not in page} == set()
+    assert set(re.findall(r"`(SERVEML_[A-Z_]+)`", page)) <= ours
+    assert set(re.findall(r"`(OTEL_[A-Z_]+)`", page)) <= named
