@@ -30,10 +30,11 @@ from serving.metrics import memory as metrics_memory
 from serving.model import Model
 from serving.models import Models
 from serving.observation import Observation
-from serving.oip.repository import repository_routes
+from serving.oip.repository import Control, repository_routes
 from serving.oip.routes import oip_routes
 from serving.predictor import Predictor
 from serving.routes import READY, Status, predict_route, probe_routes, service_routes
+from serving.rpc.opening import open_rpc
 from serving.settings import Settings
 from serving.store import Files
 from serving.timing import Timing
@@ -41,6 +42,7 @@ from serving.tracing.worker import FLUSH_SECONDS, Tracing, tracing_of
 
 if TYPE_CHECKING:
     from serving.cache.redis_store import RedisStore
+    from serving.rpc.server import RpcServer
 
 QUEUE_STOP_SECONDS = 1.0
 """How long a queue may still run what nobody waits for any more."""
@@ -89,16 +91,20 @@ class Parts:
             ),
             self.metrics,
         )
-        limits = Limits(
+        self._control = Control(
+            self.models, self.answering.entrance, patience_seconds=settings.request_timeout_seconds / 2
+        )
+        self._rpc: RpcServer | None = None
+        self._limits = limits = Limits(
             max_body_bytes=settings.max_body_bytes,
             max_connections=settings.max_connections,
             body_timeout_seconds=settings.request_timeout_seconds,
             answer_timeout_seconds=settings.request_timeout_seconds,
             keep_alive_seconds=settings.keep_alive_seconds,
         )
-        self.observe = Observation(self.metrics, self._requests)
-        trace = self.tracing.tracer.start if self.tracing is not None else None
-        self.service = Server(self._routes(), limits, self.observe, error_body, trace)
+        self._observe = Observation(self.metrics, self._requests)
+        self._trace = self.tracing.tracer.start if self.tracing is not None else None
+        self.service = Server(self._routes(), limits, self._observe, error_body, self._trace)
         self.probes = Server(probe_routes(self.status, self.metrics), limits, observation.ignore, error_body)
 
     def start(self) -> None:
@@ -109,6 +115,25 @@ class Parts:
         if self.access is not None:
             self.access.start()
 
+    async def open_rpc(self, port: int, *, shared: bool) -> int:
+        """Serve gRPC too, on the port or on a free one for 0; the port. Raise OSError where it cannot be had."""
+        settings = self._settings
+        self._rpc, bound = await open_rpc(
+            self.answering,
+            self._control,
+            self._limits,
+            self._observe,
+            self._trace,
+            server_version=VERSION,
+            max_rows=settings.max_rows,
+            ready=self._is_ready,
+            host=settings.host,
+            port=port,
+            shared=shared,
+            drain_seconds=settings.drain_seconds,
+        )
+        return bound
+
     def drain(self) -> None:
         """Say no to further requests while answering those that come all the same."""
         self.status.draining = self.service.draining = True
@@ -118,6 +143,15 @@ class Parts:
         self._features.close()
         if self.access is not None:
             self.access.stop()
+
+    async def stop_serving(self) -> None:
+        """Take no more requests, and answer those that have begun."""
+        grace_seconds = self._settings.request_timeout_seconds
+        stopping = [self.service.stop(grace_seconds)]
+        if self._rpc is not None:
+            stopping.append(self._rpc.stop(grace_seconds))
+        await asyncio.gather(*stopping)
+        await self.probes.stop(0)
 
     async def close(self) -> None:
         """Once all is answered: end the queues, and write out what is kept back."""
@@ -136,18 +170,21 @@ class Parts:
         cache = self._settings.cache
         return opening.open_store(cache.redis) if cache.mode == REDIS and cache.redis is not None else None
 
+    def _is_ready(self) -> bool:
+        return self.status.word == READY
+
     def _missing(self) -> str:
         if self.access is not None and not self.access.ready:
             return "credentials"
         return ", ".join(self.models.missing)
 
     def _routes(self) -> Routes:
-        settings, status, answering = self._settings, self.status, self.answering
+        settings, answering = self._settings, self.answering
         rows = settings.max_rows
         predict = predict_route(answering, self._features, self._kept, rows)
         return {
-            **service_routes(predict, answering.entrance, status, self.metrics),
-            **oip_routes(answering, VERSION, max_rows=rows, ready=lambda: status.word == READY, kept=self._kept),
+            **service_routes(predict, answering.entrance, self.status, self.metrics),
+            **oip_routes(answering, VERSION, max_rows=rows, ready=self._is_ready, kept=self._kept),
             **docs_routes(
                 self.models,
                 answering.entrance,
@@ -157,7 +194,7 @@ class Parts:
                     max_body_bytes=settings.max_body_bytes,
                 ),
             ),
-            **repository_routes(self.models, answering.entrance, patience_seconds=settings.request_timeout_seconds / 2),
+            **repository_routes(self._control),
         }
 
     def _models(self) -> Models:

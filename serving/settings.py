@@ -20,6 +20,7 @@ from serving.execution.settings import ExecutionSettings
 from serving.features import settings as features
 from serving.features.settings import FeatureSettings
 from serving.reader import InvalidSettings, Reader
+from serving.rpc import settings as rpc
 from serving.runtime import DeviceAbsent, Runtime
 from serving.signature import TrustedKeys
 from serving.tracing import settings as tracing_settings
@@ -48,7 +49,9 @@ class Settings:
     host: str
     http_port: int
     probe_port: int
-    """Ports may be 0: any free one, which the first log line names."""
+    """Ports may be 0: any free one, which the first log lines name."""
+    grpc_port: int | None
+    """None: gRPC is not served."""
     access: AccessSettings
     max_body_bytes: int
     max_rows: int
@@ -92,6 +95,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         host=read.text(service.ENV_HOST, _word, "0.0.0.0"),
         http_port=read.number(service.ENV_HTTP_PORT, service.HTTP_PORT, 0, 65_535),
         probe_port=read.number(service.ENV_PROBE_PORT, service.PROBE_PORT, 0, 65_535),
+        grpc_port=rpc.read(read),
         access=access.read(read),
         max_body_bytes=read.number(service.ENV_MAX_BODY_BYTES, 1_048_576, 1024, 104_857_600),
         max_rows=read.number(service.ENV_MAX_ROWS, 1000, 1, 100_000),
@@ -117,13 +121,23 @@ def load(environ: Mapping[str, str]) -> Settings:
         runtime.providers(settings.runtime)
     except DeviceAbsent as error:
         read.faults.append(str(error))
-    if settings.http_port == settings.probe_port != 0:
-        read.faults.append(
-            f"{service.ENV_PROBE_PORT} is {settings.probe_port}, the port of {service.ENV_HTTP_PORT}: give it its own"
-        )
+    _check_ports(settings, read.faults)
     if read.faults:
         raise InvalidSettings(read.faults)
     return settings
+
+
+def _check_ports(settings: Settings, faults: list[str]) -> None:
+    taken: dict[int, str] = {}
+    for variable, port in (
+        (service.ENV_HTTP_PORT, settings.http_port),
+        (service.ENV_PROBE_PORT, settings.probe_port),
+        (service.ENV_GRPC_PORT, settings.grpc_port),
+    ):
+        if port and port in taken:
+            faults.append(f"{variable} is {port}, the port of {taken[port]}: give it its own")
+        elif port:
+            taken[port] = variable
 
 
 def _models(read: Reader) -> tuple[Wanted, ...]:

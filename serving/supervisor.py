@@ -33,7 +33,13 @@ def serve(settings: Settings) -> int:
     ports = service_socket.getsockname()[1], probe_socket.getsockname()[1]
 
     life = run(
-        settings, Shared.create(settings), 0, service_socket, probe_socket, on_listening=lambda: _announce(*ports)
+        settings,
+        Shared.create(settings),
+        0,
+        service_socket,
+        probe_socket,
+        grpc_port=settings.grpc_port,
+        on_listening=lambda: _announce(*ports),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(life)
@@ -51,6 +57,11 @@ class Supervisor:
         # Held, and never listening: they keep the ports for workers yet to come, and tell which port 0 became.
         self._held = [bind(settings.host, port, shared=True) for port in (settings.http_port, settings.probe_port)]
         self._ports = [held.getsockname()[1] for held in self._held]
+        self._grpc_port = settings.grpc_port
+        if settings.grpc_port is not None:
+            held = bind(settings.host, settings.grpc_port, shared=True)
+            self._held.append(held)
+            self._grpc_port = held.getsockname()[1]
         # Workers see the end of this pipe when the supervisor is gone, however it went.
         self._life, self._alive = os.pipe()
         self._ready, self._report = os.pipe()
@@ -127,6 +138,7 @@ class Supervisor:
                     index,
                     service_socket,
                     probe_socket,
+                    grpc_port=self._grpc_port,
                     on_listening=report,
                     patience_seconds=patience_seconds,
                     parent_pipe=self._life,

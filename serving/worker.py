@@ -33,6 +33,7 @@ async def run(
     service_socket: socket.socket,
     probe_socket: socket.socket,
     *,
+    grpc_port: int | None,
     on_listening: Callable[[], None],
     patience_seconds: float = JOIN_PATIENCE_SECONDS,
     parent_pipe: int | None = None,
@@ -45,6 +46,9 @@ async def run(
     await parts.probes.listen(probe_socket)
     await parts.service.listen(service_socket)
     on_listening()
+    if grpc_port is not None:
+        bound = await parts.open_rpc(grpc_port, shared=settings.workers > 1)
+        logger.warning("gRPC on port %d", bound)
 
     await told_to_stop.get()
     parts.drain()
@@ -52,8 +56,7 @@ async def run(
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(told_to_stop.get(), settings.drain_seconds)
     parts.stop_following()
-    await parts.service.stop(settings.request_timeout_seconds)
-    await parts.probes.stop(0)
+    await parts.stop_serving()
     await parts.close()
     logger.warning("stopped")
 

@@ -13,6 +13,7 @@ import functools
 import socket
 import struct
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple, Protocol, cast
 
@@ -24,6 +25,10 @@ from serving.messages import Request, Response
 
 MOST_WAITING = 4
 """Pipelined requests behind one that is being answered. Reading goes on till then, so that a hang-up is noticed."""
+MOST_AT_ONCE_BYTES = 32_768
+"""What is parsed at once: all requests in it are held in memory, should the client not read the answers."""
+TURN_SECONDS = 0.002
+"""How long one client's requests may be answered one behind the other before others have their turn."""
 # On, and for no time.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -49,6 +54,8 @@ class Server(Protocol):
 
     def given_up(self, request: Request, started: float) -> None: ...
 
+    def soon(self, callback: Callable[[], None]) -> None: ...
+
 
 class _Waiting(NamedTuple):
     """A request that has arrived behind one that is not answered yet."""
@@ -73,7 +80,10 @@ class Connection(asyncio.Protocol):
         "_reading",
         "_server",
         "_transport",
+        "_turn",
+        "_unread",
         "_waiting",
+        "_yielded",
         "deadline",
         "ended",
         "idle",
@@ -90,7 +100,11 @@ class Connection(asyncio.Protocol):
         self._lingered = 0
         self._awaited: asyncio.Future[Response] | None = None
         self._waiting: deque[_Waiting] = deque()
+        self._unread = memoryview(b"")
         self._blocked = False
+        # When the first request of what came last began, if one has.
+        self._turn = 0.0
+        self._yielded = False
 
     # asyncio.Protocol
 
@@ -102,7 +116,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.forget(self)
-        self._waiting.clear()
+        self._drop()
         if self._awaited is not None:
             # Nobody is there to read it.
             self._awaited.cancel()
@@ -120,11 +134,12 @@ class Connection(asyncio.Protocol):
             self._lingered += len(data)
             if self._lingered > self._server.limits.linger_bytes:
                 self._close()
-            return
-        try:
-            self._reading.feed(data)
-        except Exception as error:
-            self._refuse(error)
+        elif len(data) <= MOST_AT_ONCE_BYTES:
+            self._turn = 0.0
+            self._feed(data)
+        else:
+            self._unread = memoryview(data)
+            self._go_on()
 
     def eof_received(self) -> bool:
         return False
@@ -132,6 +147,8 @@ class Connection(asyncio.Protocol):
     # What the reading tells it
 
     def begins(self, now: float) -> None:
+        if not self._turn:
+            self._turn = now
         if self.idle:
             self.deadline = now + self._server.limits.head_timeout_seconds
             self.idle = False
@@ -143,9 +160,11 @@ class Connection(asyncio.Protocol):
                 self._transport.write(heads.CONTINUE)
 
     def arrived(self, request: Request, started: float, *, keep: bool) -> None:
-        if self._awaited is None and not self._blocked:
-            self._answer(request, started, keep)
-            return
+        if self._awaited is None and not self._blocked and not self._waiting:
+            if not self._turn or started - self._turn < TURN_SECONDS:
+                self._answer(request, started, keep)
+                return
+            self._yield()
         self._waiting.append(_Waiting(request, started, keep))
         if len(self._waiting) == MOST_WAITING:
             self._transport.pause_reading()
@@ -156,13 +175,15 @@ class Connection(asyncio.Protocol):
         """The deadline has passed: an idle connection closes, a slow request is refused, a client that does not read is
         cut off.
         """
-        if self._awaited is not None and not self._transport.is_closing():
-            self._awaited.cancel()
-        elif self._blocked or self._transport.is_closing():
+        if self._transport.is_closing():
             self._cut_off()
+        elif self._awaited is not None:
+            self._awaited.cancel()
         elif self.idle or self.ended:
             self._close()
-        else:
+        elif self._blocked:
+            self._cut_off()
+        elif self._reading.arriving:
             self._refuse(refusals.too_slow(), linger=False)
 
     def close_if_idle(self) -> None:
@@ -191,28 +212,57 @@ class Connection(asyncio.Protocol):
 
     def _send(self, request: Request, response: Response, started: float, keep: bool) -> None:
         server = self._server
-        keep = keep and not server.draining
-        self._transport.write(server.encode(request, response, started, close=not keep))
-        if not keep:
+        last = not keep or server.draining
+        self._transport.write(server.encode(request, response, started, close=last))
+        if last:
             # What was pipelined behind a request that ends the connection is not answered.
-            self._waiting.clear()
-            self._close()
-        elif self._reading.arriving or self._waiting:
+            self._drop()
+            # A client that would go on may have sent more: closed with that unread, the answer could be lost.
+            self._finish(linger=keep)
+        elif self._reading.arriving or self._waiting or self._unread:
             self.deadline = monotonic() + server.limits.body_timeout_seconds
         else:
             self.idle = True
             self.deadline = monotonic() + server.limits.keep_alive_seconds
 
+    def _feed(self, data: bytes | memoryview) -> None:
+        try:
+            self._reading.feed(data)
+        except Exception as error:
+            self._refuse(error)
+
     def _go_on(self) -> None:
-        """Answer what waits, as far as the client reads and no answer is awaited, and read on."""
-        while self._waiting and self._awaited is None and not self._blocked:
-            request, started, keep, error = self._waiting.popleft()
-            if error is None:
-                self._answer(request, started, keep)
+        """Answer what waits and take in what is unread, for a turn, and unless an answer has to be awaited or read."""
+        self._yielded = False
+        self._turn = began = monotonic()
+        while self._awaited is None and not self._blocked:
+            if self._waiting:
+                request, started, keep, error = self._waiting.popleft()
+                if error is None:
+                    self._answer(request, started, keep)
+                else:
+                    self._end(request, error, started, linger=True)
+            elif self._unread:
+                data, self._unread = self._unread[:MOST_AT_ONCE_BYTES], self._unread[MOST_AT_ONCE_BYTES:]
+                self._feed(data)
             else:
-                self._end(request, error, started, linger=True)
-        if not (self._blocked or len(self._waiting) >= MOST_WAITING or self._transport.is_closing()):
+                break
+            if monotonic() - began > TURN_SECONDS:
+                self._yield()
+                break
+        if self._blocked or self._unread or len(self._waiting) >= MOST_WAITING:
+            self._transport.pause_reading()
+        else:
             self._transport.resume_reading()
+
+    def _yield(self) -> None:
+        if not self._yielded:
+            self._yielded = True
+            self._server.soon(self._go_on)
+
+    def _drop(self) -> None:
+        self._waiting.clear()
+        self._unread = memoryview(b"")
 
     def _refuse(self, error: Exception, *, linger: bool = True) -> None:
         """Answer with an error before the request was whole, and close once the rest of it was read past."""
@@ -220,6 +270,7 @@ class Connection(asyncio.Protocol):
             return
         self.idle = False
         self.ended = True
+        self._unread = memoryview(b"")
         started = self._reading.started or monotonic()
         request = self._reading.give_up()
         if self._awaited is None and not self._waiting:
@@ -231,6 +282,11 @@ class Connection(asyncio.Protocol):
 
     def _end(self, request: Request, error: Exception, started: float, *, linger: bool) -> None:
         self._transport.write(self._server.refuse(request, error, started))
+        self._finish(linger=linger)
+
+    def _finish(self, *, linger: bool) -> None:
+        """Say no more, and close once the client has: what it still sends is read past, within limits."""
+        self.ended = True
         if linger and self._transport.can_write_eof():
             self.deadline = monotonic() + self._server.limits.linger_seconds
             self._transport.write_eof()

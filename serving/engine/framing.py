@@ -13,14 +13,16 @@ import httptools
 
 from serving.engine import refusals
 from serving.engine.limits import Limits
+from serving.engine.router import WHOLE_SERVER
 
 REMEMBERED = 256
 """Targets, and hosts, that were found valid and are not looked at again."""
 CONTINUE = b"100-continue"
 _CHUNKED = b"chunked"
+_WHOLE_SERVER = WHOLE_SERVER.encode()
 _SCHEMES = (b"http", b"https")
 # RFC 3986, 3.2.2: a name, an IPv4 address or one of IPv6 in brackets, and a port.
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?")
 
 
 class Parser(Protocol):
@@ -39,10 +41,12 @@ class Framing:
         self._targets: dict[bytes, tuple[str, bytes]] = {}
         self._hosts: set[bytes | None] = set()
 
-    def target(self, url: bytes) -> tuple[str, bytes]:
+    def target(self, url: bytes, method: bytes) -> tuple[str, bytes]:
         """The path and the query of a request's target; raise Refused."""
         target = self._targets.get(url)
         if target is None:
+            if url == _WHOLE_SERVER and method == b"OPTIONS":
+                return WHOLE_SERVER, b""
             target = _split(url)
             if len(self._targets) < REMEMBERED:
                 self._targets[url] = target
@@ -95,7 +99,7 @@ def _split(url: bytes) -> tuple[str, bytes]:
         # Read past, it would be one path here and another elsewhere.
         raise refusals.invalid_http("a target has no fragment")
     target, _, query = url.partition(b"?")
-    if not target.startswith(b"/") and url != b"*":
+    if not target.startswith(b"/"):
         # The absolute form, which proxies may send (RFC 9112, 3.2.2).
         try:
             parsed = httptools.parse_url(url)

@@ -24,6 +24,8 @@ class Load:
         self._turn_began = time.monotonic()
         self._worked_by_then = time.thread_time()
         self._turn_before = 0.0
+        self._looked = self._worked = 0.0
+        """When this turn's work was last read from the system, which takes a while, and how much it was."""
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
 
     def wait_seconds(self, now: float) -> float:
@@ -33,7 +35,9 @@ class Load:
             # Within a tick of the last look, the loop may have been idle.
             return self._turn_before
         if this_turn > LONG_TURN_SECONDS:
-            this_turn = min(this_turn, time.thread_time() - self._worked_by_then)
+            if now - self._looked > TICK_SECONDS:
+                self._looked, self._worked = now, time.thread_time() - self._worked_by_then
+            this_turn = min(this_turn, self._worked + now - self._looked)
         return self._turn_before + this_turn
 
     def stop(self) -> None:

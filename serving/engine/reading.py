@@ -83,16 +83,13 @@ class Reading:
         # Came since the parser last handed on a head or a part of a body.
         self._held_bytes = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take in what came; raise Refused, or whatever else went wrong, after which there is nothing more to feed."""
         self._feed_bytes = size = len(data)
         self._held_bytes += size
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            self._feed_past_offers(data, offer)
-        except httptools.HttpParserError as error:
-            self._raise(error)
+        end_of_head = self._parse(data)
+        if end_of_head is not None:
+            self._parse_past_offers(data, end_of_head)
         if self._held_bytes > self._limits.max_head_bytes:
             # A head that has not ended yet, trailers, or chunks that hold next to no data.
             raise refusals.head_too_large(self._limits)
@@ -128,8 +125,8 @@ class Reading:
     def on_headers_complete(self) -> None:
         self._held_bytes = 0
         framing, headers = self._framing, self._headers
-        path, query = framing.target(self._url)
         method = self._parser.get_method()
+        path, query = framing.target(self._url, method)
         self._request = Request(_METHODS.get(method) or method.decode("ascii"), path, headers, b"", query)
         if self._feed_bytes > self._limits.max_head_bytes:
             framing.check_size(self._url, headers)
@@ -194,18 +191,23 @@ class Reading:
             raise refusals.too_many_headers(self._limits)
         return self._headers[key] + b", " + value
 
-    def _feed_past_offers(self, data: bytes, offer: httptools.HttpParserUpgrade) -> None:
-        """Go on in HTTP/1.1 behind a head that offers another protocol, which a server need not take up."""
+    def _parse(self, data: bytes | memoryview) -> int | None:
+        """Where a head ends that offers another protocol, behind which the parser has stopped."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            return cast(int, offer.args[0])
+        except httptools.HttpParserError as error:
+            self._raise(error)
+        return None
+
+    def _parse_past_offers(self, data: bytes | memoryview, end_of_head: int | None) -> None:
+        """Go on in HTTP/1.1 behind the offer, which a server need not take up."""
         rest = memoryview(data)
-        while True:
-            rest = rest[cast(int, offer.args[0]) :]
+        while end_of_head is not None:
+            rest = rest[end_of_head:]
             self._decline()
-            try:
-                return self._parser.feed_data(rest)
-            except httptools.HttpParserUpgrade as another:
-                offer = another
-            except httptools.HttpParserError as error:
-                self._raise(error)
+            end_of_head = self._parse(rest)
 
     def _decline(self) -> None:
         """Have the body read that the parser left out, as it took what comes for the other protocol."""

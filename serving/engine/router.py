@@ -7,7 +7,10 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from serving.messages import Refused, Request, Route, Routes
+from serving.messages import Refused, Request, Response, Route, Routes
+
+WHOLE_SERVER = "*"
+"""The target of OPTIONS that is no path: it asks for what the server as a whole can do (RFC 9110, 9.3.7)."""
 
 
 class Match(NamedTuple):
@@ -26,6 +29,7 @@ class Router:
         self._templates = [
             (template.split("/"), template, methods) for template, methods in routes.items() if "{" in template
         ]
+        self._exact[WHOLE_SERVER] = Match(WHOLE_SERVER, {"OPTIONS": _options}, {})
         self._paths = ", ".join(routes)
 
     def find(self, path: str) -> Match | None:
@@ -62,3 +66,7 @@ class Router:
             else:
                 return Match(template, methods, parameters)
         return None
+
+
+def _options(_: Request) -> Response:
+    return Response(HTTPStatus.OK, b"", [])

@@ -142,6 +142,10 @@ class Server:
         """The client hung up before its answer was there."""
         self._observe(request, request.route, CLIENT_CLOSED_REQUEST, "client_closed_request", monotonic() - started)
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back once the others have had their turn."""
+        self._loop.call_soon(callback)
+
     def _error(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, Refused):
             logger.error(

@@ -66,9 +66,9 @@ _ASKED = msgspec.json.Decoder(_Asked)
 _INDEX_ASKED = msgspec.json.Decoder(_IndexAsked)
 
 
-def repository_routes(models: Repository, entrance: Entrance, *, patience_seconds: float) -> Routes:
-    """The routes; `patience_seconds` is how long one waits for a version to come or go."""
-    routes = _Repository(Control(models, entrance, patience_seconds=patience_seconds))
+def repository_routes(control: Control) -> Routes:
+    """The protocol's side of it over HTTP."""
+    routes = _Repository(control)
     model = OPEN_INFERENCE_PREFIX + "/repository/models/{name}"
     return {
         OPEN_INFERENCE_PREFIX + "/repository/index": {"POST": routes.index},

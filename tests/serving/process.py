@@ -38,6 +38,7 @@ def container_environment(endpoint: str, bucket: str, cache: Path, credentials: 
         "SERVEML_HOST": "127.0.0.1",
         "SERVEML_HTTP_PORT": "0",
         "SERVEML_PROBE_PORT": "0",
+        "SERVEML_GRPC_PORT": "off",
         "SERVEML_CACHE_DIR": str(cache),
         "SERVEML_REFRESH_SECONDS": "1",
         "SERVEML_DRAIN_SECONDS": "0",

@@ -69,6 +69,7 @@ class RpcServing:
         admission: Admission | None = None,
         limits: Limits = LIMITS,
         trace: Callable[[Mapping[bytes, bytes]], Span | None] | None = None,
+        drain_seconds: float = 0,
         **changed_limits: Any,
     ) -> None:
         self.models = Bucket(*versions)
@@ -79,6 +80,7 @@ class RpcServing:
         self._observed = threading.Condition()
         self._admission = admission
         self._trace = trace
+        self._drain_seconds = drain_seconds
         self._limits = replace(limits, **changed_limits)
         self.loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
@@ -105,6 +107,7 @@ class RpcServing:
             host="127.0.0.1",
             port=port,
             shared=self.shared,
+            drain_seconds=self._drain_seconds,
         )
 
     def _observe(self, request: Request, route: str, status: int, code: str, seconds: float) -> None:

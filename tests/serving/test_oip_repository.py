@@ -13,7 +13,7 @@ from serving.access.entrance import Entrance
 from serving.catalogue import Entry
 from serving.loaded import LoadedVersion
 from serving.messages import Refused, Request, Response
-from serving.oip.repository import repository_routes
+from serving.oip.repository import Control, repository_routes
 from tests.serving.oip_versions import Echo, metadata_of, spec
 
 MODEL = "/v2/repository/models/{name}"
@@ -64,7 +64,7 @@ def bucket() -> Bucket:
 
 def call(bucket: Bucket, path: str, body: object = None, **parameters: str) -> Response:
     entrance = Entrance(None, lambda _: 0.0, max_wait_seconds=1.0)
-    route = repository_routes(bucket, entrance, patience_seconds=0.2)[path]["POST"]
+    route = repository_routes(Control(bucket, entrance, patience_seconds=0.2))[path]["POST"]
     request = Request("POST", path, {}, b"" if body is None else json.dumps(body).encode())
     request.parameters = parameters
 

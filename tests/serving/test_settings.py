@@ -107,9 +107,18 @@ def test_a_gpu_that_is_asked_for_and_absent_is_told_at_the_start() -> None:
         load({**REQUIRED, service.ENV_DEVICE: "gpu"})
 
 
-def test_both_listeners_cannot_share_a_port() -> None:
-    with pytest.raises(InvalidSettings, match="SERVEML_PROBE_PORT is 9000, the port of SERVEML_HTTP_PORT"):
-        load({**REQUIRED, service.ENV_HTTP_PORT: "9000", service.ENV_PROBE_PORT: "9000"})
+@pytest.mark.parametrize("variable", [service.ENV_PROBE_PORT, service.ENV_GRPC_PORT])
+def test_no_two_listeners_share_a_port(variable: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"{variable} is 9100, the port of SERVEML_HTTP_PORT"):
+        load({**REQUIRED, service.ENV_HTTP_PORT: "9100", variable: "9100"})
+
+
+def test_grpc_has_a_port_or_none() -> None:
+    assert load(REQUIRED).grpc_port == service.GRPC_PORT
+    assert load({**REQUIRED, service.ENV_GRPC_PORT: "off"}).grpc_port is None
+    with pytest.raises(InvalidSettings, match="SERVEML_GRPC_PORT: 'no' is no port"):
+        load({**REQUIRED, service.ENV_GRPC_PORT: "no"})
+
 
 
 def test_the_page_on_the_container_names_every_variable_that_it_reads() -> None:

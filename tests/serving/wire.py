@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Coroutine, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from serving.worker import bind
 
 PATIENCE_SECONDS = 10
 LARGE_BYTES = 100_000
+SLOW_SECONDS = 0.000_1
 LIMITS = Limits(
     max_body_bytes=1000,
     max_head_bytes=4000,
@@ -78,11 +80,12 @@ def _seen(request: Request) -> Response:
 
 
 class WireServer:
-    """`/seen` says what it saw, `/later` when it is told to, `/large` answers a lot."""
+    """`/seen` says what it saw, `/later` when it is told to, `/slow` keeps the loop busy, `/large` answers a lot."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.failures: list[str] = []
         self.answered = 0
+        self.slow_answers = 0
         self.leave = threading.Event()
         self._loop = uvloop.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self.failures.append(str(context)))
@@ -103,6 +106,13 @@ class WireServer:
         def large(_: Request) -> Response:
             return Response(HTTPStatus.OK, b"x" * LARGE_BYTES, [], b"text/plain")
 
+        def slow(_: Request) -> Response:
+            self.slow_answers += 1
+            until = time.monotonic() + SLOW_SECONDS
+            while time.monotonic() < until:
+                pass
+            return Response(HTTPStatus.OK, b"", [])
+
         def broken(_: Request) -> Response:
             return Response(-1, b"", [])
 
@@ -111,6 +121,7 @@ class WireServer:
             "/models/{name}": {"GET": _seen},
             "/later": {"POST": later},
             "/large": {"GET": large},
+            "/slow": {"GET": slow},
             "/broken": {"GET": broken},
         }
         self._server = Server(routes, limits, observe, error_body)

@@ -1,0 +1,614 @@
+"""HTTP/1.1 as RFC 9110 and 9112 have it, seen on the wire: what is read in one way alone, and what is refused.
+
+Behind each case comes a request that closes the connection. It is answered behind what was accepted, so one byte too
+many or too few of a body shows; and never behind what was refused.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.serving.wire import LARGE_BYTES, LIMITS, PATIENCE_SECONDS, WireServer, answers, read_to_end
+
+SENTINEL = b"GET /models/sentinel HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+POST = b"POST /seen HTTP/1.1\r\nHost: test\r\n"
+GET = b"GET /seen HTTP/1.1\r\nHost: test\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+LAST = b"0\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[WireServer]:
+    running = WireServer()
+    yield running
+    running.stop()
+    assert running.failures == []
+
+
+def get(target: bytes) -> bytes:
+    return b"GET %b HTTP/1.1\r\nHost: test\r\n\r\n" % target
+
+
+def head(*lines: bytes, body: bytes = b"hello") -> bytes:
+    return POST + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
+
+
+AMBIGUOUS_LENGTHS = [
+    head(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=LAST),
+    head(b"Transfer-Encoding: chunked", b"Content-Length: 5", body=LAST),
+    head(b"Content-Length: 4", b"Transfer-Encoding: chunked", body=b"1\r\nZ\r\nQ"),
+    head(b"Content-Length: 5", b"Transfer-Encoding: identity"),
+    head(b"Content-Length: 5", b"Transfer-Encoding: xchunked"),
+    head(b"Content-Length: 5", b"Content-Length: 5"),
+    head(b"Content-Length: 5", b"Content-Length: 6"),
+    head(b"Content-Length: 5", b"content-length: 0"),
+    *(
+        head(b"Content-Length:" + value)
+        for value in (
+            b"",
+            b" ",
+            b" +5",
+            b" -5",
+            b" -0",
+            b" 5, 5",
+            b" 5,5",
+            b" 5 5",
+            b" 0x5",
+            b" 5;",
+            b" 5.0",
+            b" 5e0",
+            b" 5_0",
+            b" five",
+            b" \xb2",
+            b" 5\x00",
+            b" 5\x0b",
+            b" \x0c5",
+            b' "5"',
+            b" 18446744073709551616",
+            b" 36893488147419103237",
+            b" 99999999999999999999999999999999",
+            b"\r\n 5",
+        )
+    ),
+    *(
+        head(b"Transfer-Encoding:" + value, body=LAST)
+        for value in (
+            b"",
+            b" identity",
+            b" gzip",
+            b" xchunked",
+            b" chunkedx",
+            b" chunked;q=1",
+            b' "chunked"',
+            b" chunked, identity",
+            b" identity, chunked",
+            b" gzip, chunked",
+            b" chunked, chunked",
+            b" ,chunked",
+            b" chunked,",
+            b" \x0bchunked",
+            b" \xa0chunked",
+            b" chun\x00ked",
+            b" chun ked",
+            b"\r\n chunked",
+            b"\n chunked",
+        )
+    ),
+    head(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked", body=LAST),
+    head(b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity", body=LAST),
+    head(b"Transfer-Encoding: identity", b"Transfer-Encoding: chunked", body=LAST),
+    head(b"Transfer-Encoding : chunked", body=LAST),
+    head(b"Transfer-Encoding\t: chunked", body=LAST),
+    head(b"Transfer-Encoding\x00: chunked", body=LAST),
+    head(b"Content-Length : 5"),
+    head(b"Content-Length\x0b: 5"),
+    head(b" Content-Length: 5"),
+    head(b"X: y\rContent-Length: 5"),
+    head(b"X: y\nContent-Length: 5"),
+    head(b"X: y\n Content-Length: 5"),
+    b"POST /seen HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + LAST,
+    b"POST /seen HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" + LAST,
+]
+
+MALFORMED_CHUNKS = [
+    CHUNKED + body
+    for body in (
+        b" 5\r\nhello\r\n" + LAST,
+        b"5 \r\nhello\r\n" + LAST,
+        b"+5\r\nhello\r\n" + LAST,
+        b"-5\r\nhello\r\n" + LAST,
+        b"0x5\r\nhello\r\n" + LAST,
+        b"5_0\r\nhello\r\n" + LAST,
+        b"G\r\nhello\r\n" + LAST,
+        b"\r\n5\r\nhello\r\n" + LAST,
+        b"5\nhello\r\n" + LAST,
+        b"5\rhello\r\n" + LAST,
+        b"5\r\nhello\n" + LAST,
+        b"5\r\nhello" + LAST,
+        b"4\r\nhello\r\n" + LAST,
+        b"6\r\nhello\r\n" + LAST,
+        b"5\r\nhello\r\n\r\n" + LAST,
+        b"5\x00\r\nhello\r\n" + LAST,
+        b"fffffffffffffffff\r\nhello\r\n" + LAST,
+        b"10000000000000005\r\nhello\r\n" + LAST,
+        b"-ffffffffffffffb\r\nhello\r\n" + LAST,
+        b"5;x\nhello\r\n" + LAST,
+        b"5;\nhello\r\n" + LAST,
+        b"5;x\rX\r\nhello\r\n" + LAST,
+        b'5;x="\n"\r\nhello\r\n' + LAST,
+        b'5;x="\r\n"\r\nhello\r\n' + LAST,
+        b"5;x=\x00\r\nhello\r\n" + LAST,
+        b"5;\r\nhello\r\n" + LAST,
+        b"5;;\r\nhello\r\n" + LAST,
+        b"5\r\nhello\r\n0\n\n",
+        b"5\r\nhello\r\n0\r\n\n",
+        b"5\r\nhello\r\n",
+        b"5\r\nhello\r\n0\r\nX : y\r\n\r\n",
+        b"5\r\nhello\r\n0\r\n X: y\r\n\r\n",
+        b"5\r\nhello\r\n0\r\nX: y\n\r\n",
+        b"5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n",
+        b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
+        b"5\r\nhello\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"5\r\nhello\r\n0\r\nGET /seen HTTP/1.1\r\n\r\n",
+    )
+]
+
+MALFORMED_HEADS = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    b"\x00\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"GET /seen\r\nHost: test\r\n\r\n",
+    b"GET /seen\nHost: test\r\n\r\n",
+    b"GET /seen\r\nHost: test\r\nConnection: keep-alive\r\n\r\n",
+    b"GET /seen HTTP/0.9\r\nHost: test\r\nConnection: keep-alive\r\n\r\n",
+    b"get /seen HTTP/1.1\r\nHost: test\r\n\r\n",
+    b"NONSENSE /seen HTTP/1.1\r\nHost: test\r\n\r\n",
+    b" GET /seen HTTP/1.1\r\nHost: test\r\n\r\n",
+    b"GET\t/seen HTTP/1.1\r\nHost: test\r\n\r\n",
+    b"GET /seen\tHTTP/1.1\r\nHost: test\r\n\r\n",
+    b"GET /se en HTTP/1.1\r\nHost: test\r\n\r\n",
+    b"GET /seen HTTP/1.1 \r\nHost: test\r\n\r\n",
+    b"GET /seen HTTP/1.1\nHost: test\n\n",
+    b"GET /seen HTTP/1.1\rHost: test\r\r",
+    b"GET /seen http/1.1\r\nHost: test\r\n\r\n",
+    b"GET /seen HTTP/1.2\r\nHost: test\r\n\r\n",
+    b"GET /seen HTTP/01.1\r\nHost: test\r\n\r\n",
+    b"GET /seen HTTP/1.11\r\nHost: test\r\n\r\n",
+    b"GET /seen HTTP/1,1\r\nHost: test\r\n\r\n",
+    b"GET /seen HTTP 1.1\r\nHost: test\r\n\r\n",
+    b"GET /seen HTTP/3.0\r\nHost: test\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET /seen HTTP/1.1\r\n Host: test\r\n\r\n",
+    b"GET /seen HTTP/1.1\r\nHost: test\r\n\n",
+    GET + b"X : y\r\n\r\n",
+    GET + b"X\t: y\r\n\r\n",
+    GET + b"X\r\n\r\n",
+    GET + b": y\r\n\r\n",
+    GET + b"\x00: y\r\n\r\n",
+    GET + b"X\x00Y: y\r\n\r\n",
+    GET + b"X\xff: y\r\n\r\n",
+    GET + b"X(: y\r\n\r\n",
+    GET + b'"X": y\r\n\r\n',
+    GET + b"X Y: y\r\n\r\n",
+    GET + b"X: y\x00z\r\n\r\n",
+    GET + b"X: y\x01z\r\n\r\n",
+    GET + b"X: y\x7fz\r\n\r\n",
+    GET + b"X: y\rz\r\n\r\n",
+    GET + b"X: y\r\r\n\r\n",
+    GET + b"X: y\nz: x\r\n\r\n",
+    GET + b"X: y\r\n z\r\n\r\n",
+    GET + b"X: y\r\n\tz\r\n\r\n",
+    GET + b"X:\r\n y\r\n\r\n",
+    get(b"/\x00"),
+    get(b"/\xff"),
+    get(b"/\xc0\xaf"),
+    get(b"/seen?\xff"),
+    get(b"/\x7f"),
+    get(b"/a\x0bb"),
+    get(b"/seen#fragment"),
+    get(b"/seen?query#fragment"),
+    get(b"seen"),
+    get(b"?query"),
+    get(b"*seen"),
+    get(b""),
+    get(b"*"),
+    b"POST * HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n",
+    get(b"http://"),
+    get(b"http:///seen"),
+    get(b"http://test:port/seen"),
+    get(b"http://test:99999/seen"),
+    get(b"http://user@test/seen"),
+    get(b"http://user:word@test/seen"),
+    get(b"ftp://test/seen"),
+    get(b"file:///seen"),
+    get(b"test:80"),
+    b"CONNECT test:443 HTTP/1.1\r\nHost: test:443\r\n\r\n",
+    b"CONNECT /seen HTTP/1.1\r\nHost: test\r\n\r\n",
+    b"CONNECT test:443 HTTP/1.1\r\nHost: test:443\r\nContent-Length: 5\r\n\r\nhello",
+    b"GET /seen HTTP/1.1\r\n\r\n",
+    b"GET http://test/seen HTTP/1.1\r\n\r\n",
+    b"GET /seen HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /seen HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+    *(
+        b"GET /seen HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+        for host in (
+            b"",
+            b":80",
+            b"a b",
+            b"a, b",
+            b"a/b",
+            b"a?b",
+            b"a#b",
+            b"user@a",
+            b"a:b",
+            b"a:1:2",
+            b"a:123456",
+            b"http://a",
+            b"[::1",
+            b"::1",
+            b"[a b]",
+            b"a\\b",
+            b"%zz",
+            b"\xe4",
+        )
+    ),
+    GET + b"Authorization: a\r\nAuthorization: b\r\n\r\n",
+    GET + b"X-Api-Key: a\r\nX-Api-Key: b\r\n\r\n",
+    GET + b"Content-Type: a\r\nContent-Type: a\r\n\r\n",
+]
+
+
+def case(text: bytes) -> str:
+    """The name of a case: its bytes, in short."""
+    return repr(text[:160].removeprefix(POST).removeprefix(GET).removeprefix(b"Transfer-Encoding: chunked\r\n\r\n"))[
+        2:70
+    ]
+
+
+@pytest.mark.parametrize("text", [*AMBIGUOUS_LENGTHS, *MALFORMED_CHUNKS, *MALFORMED_HEADS], ids=case)
+def test_what_could_be_read_in_two_ways_gets_400_and_nothing_behind_it_is_answered(
+    server: WireServer, text: bytes
+) -> None:
+    (answer,) = answers(server.say(text + SENTINEL))
+    assert (answer.status, answer.headers[b"connection"]) == (400, b"close")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b"GET /seen HTTP/2.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n", 505),
+        (b"GET /seen HTTP/2.0\r\nHost: test\r\n\r\n", 505),
+        (head(b"Expect: 200-ok", b"Content-Length: 5"), 417),
+        (head(b"Expect: 100-continue, 100-continue", b"Content-Length: 5"), 417),
+        (get(b"/" + b"a" * LIMITS.max_head_bytes), 431),
+        (GET + b"X: " + b"a" * 2_000_000 + b"\r\n\r\n", 431),
+        (GET + b"X" * 2_000_000 + b": y\r\n\r\n", 431),
+        (GET + b"X: y\r\n" * 100_000 + b"\r\n", 431),
+        (GET + b"".join(b"X%d: y\r\n" % n for n in range(100_000)) + b"\r\n", 431),
+        (b"\r\n" * 1_000_000, 431),
+        (head(b"Content-Length: 1001"), 413),
+        (head(b"Content-Length: 18446744073709551615"), 413),
+        (CHUNKED + b"1\r\na\r\n" * 1001 + LAST, 413),
+        (CHUNKED + b"3e9\r\n" + b"a" * 1001 + b"\r\n" + LAST, 413),
+        (CHUNKED + b"ffffffffffffffff\r\n" + b"a" * 1001, 413),
+        (CHUNKED + b"5;" + b"x" * 2_000_000 + b"\r\nhello\r\n" + LAST, 431),
+        (CHUNKED + b"0" * 2_000_000 + b"5\r\nhello\r\n" + LAST, 431),
+        (CHUNKED + b"5\r\nhello\r\n0\r\nX: " + b"a" * 2_000_000 + b"\r\n\r\n", 431),
+    ],
+    ids=lambda value: case(value) if isinstance(value, bytes) else str(value),
+)
+def test_what_is_too_much_or_not_offered_is_refused_and_nothing_behind_it_is_answered(
+    server: WireServer, text: bytes, status: int
+) -> None:
+    (answer,) = answers(server.say(text + SENTINEL))
+    assert (answer.status, answer.headers[b"connection"]) == (status, b"close")
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        (head(b"Content-Length: 5"), "hello"),
+        (head(b"Content-Length:5"), "hello"),
+        (head(b"Content-Length: \t 5 \t"), "hello"),
+        (head(b"Content-Length: 0005"), "hello"),
+        (head(b"CONTENT-LENGTH: 5"), "hello"),
+        (head(b"Content-Length: 0", body=b""), ""),
+        (head(body=b""), ""),
+        (head(b"Content_Length: 5", body=b""), ""),
+        (head(b"Content-Length: 5", b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings"), "hello"),
+        (head(b"Content-Length: 5", b"Upgrade: h2c", b"Connection: keep-alive, upgrade", body=b"GET /"), "GET /"),
+        (head(b"Content-Length: 0", b"Upgrade: h2c", b"Connection: upgrade", body=b""), ""),
+        (
+            head(
+                b"Transfer-Encoding: chunked",
+                b"Connection: upgrade",
+                b"Upgrade: h2c",
+                body=b"5\r\nhello\r\n0\r\nHost: x\r\n\r\n",
+            ),
+            "hello",
+        ),
+        (head(b"Transfer-Encoding:\tCHUNKED ", body=b"5\r\nhello\r\n" + LAST), "hello"),
+        (CHUNKED + b"5\r\nhello\r\n" + LAST, "hello"),
+        (CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n00\r\n\r\n", "hello"),
+        (CHUNKED + b"A\r\n0123456789\r\n" + LAST, "0123456789"),
+        (CHUNKED + b"a\r\n0123456789\r\n" + LAST, "0123456789"),
+        (CHUNKED + b'5;name;name=value;name="a \\" value"\r\nhello\r\n0;last\r\n\r\n', "hello"),
+        (CHUNKED + b"0" * 2000 + b"5\r\nhello\r\n" + LAST, "hello"),
+        (CHUNKED + b"5\r\n0\r\n\r\n\r\n" + LAST, "0\r\n\r\n"),
+        (CHUNKED + b"1\r\na\r\n" * 1000 + LAST, "a" * 1000),
+        (CHUNKED + LAST, ""),
+        (b"\r\n" + head(b"Content-Length: 5"), "hello"),
+        (b"\r\n\r\n" + head(b"Content-Length: 5") + b"\r\n", "hello"),
+    ],
+    ids=lambda value: case(value) if isinstance(value, bytes) else None,
+)
+def test_a_body_is_exactly_what_its_framing_says_and_the_next_request_begins_behind_it(
+    server: WireServer, text: bytes, body: str
+) -> None:
+    first, last = answers(server.say(text + SENTINEL))
+    assert (first.status, first.seen["body"]) == (200, body)
+    assert (last.status, last.seen["path"]) == (200, "/models/sentinel")
+
+
+def test_requests_on_one_connection_see_nothing_of_each_other(server: WireServer) -> None:
+    first, second, _ = answers(server.say(head(b"Content-Length: 5", b"X: y") + GET + b"\r\n" + SENTINEL))
+    assert (first.seen["body"], first.seen["headers"]["x"]) == ("hello", "y")
+    assert (second.seen["body"], second.seen["headers"]) == ("", {"host": "test"})
+
+
+def test_trailers_are_read_past_and_are_no_headers(server: WireServer) -> None:
+    trailers = (b"Authorization: key", b"Host: other", b"Host: another", b"X-Request-ID: chosen", b"Expect: more")
+    text = CHUNKED + b"5\r\nhello\r\n0\r\n" + b"".join(trailer + b"\r\n" for trailer in trailers) + b"\r\n"
+    first, last = answers(server.say(text + SENTINEL))
+    assert first.seen["headers"] == {"host": "test", "transfer-encoding": "chunked"}
+    assert first.headers[b"x-request-id"] != b"chosen"
+    assert last.seen["headers"] == {"host": "test", "connection": "close"}
+
+
+def test_blanks_around_a_value_are_no_part_of_it_and_values_of_one_name_are_a_list(server: WireServer) -> None:
+    text = GET + b"X: \t a b \t \r\nY:\r\nx: c\r\nZ: \xe4\xff\r\n\r\n"
+    first, _ = answers(server.say(text + SENTINEL))
+    assert first.seen["headers"] == {"host": "test", "x": "a b, c", "y": "", "z": "\xe4\xff"}
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"/seen", "/seen", ""),
+        (b"/seen?a=1?b=/c", "/seen", "a=1?b=/c"),
+        (b"http://other/seen?a", "/seen", "a"),
+        (b"HTTP://other:8000/seen", "/seen", ""),
+        (b"https://[::1]:8000/seen", "/seen", ""),
+    ],
+)
+def test_a_target_is_a_path_or_a_url_whose_host_counts_for_nothing(
+    server: WireServer, target: bytes, path: str, query: str
+) -> None:
+    first, _ = answers(server.say(get(target) + SENTINEL))
+    assert (first.status, first.seen["path"], first.seen["query"]) == (200, path, query)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(b"/", b"/SEEN", b"/seen/", b"//seen", b"/./seen", b"/x/../seen", b"/%73een", b"/seen%2F", b"/seen%00"),
+        *(b"/seen;x", b"/models/", b"/models", b"/models/a/b", b"/%", b"/%zz", b"/\\seen", b"http://test"),
+        b"/" + b"a" * 3000,
+    ],
+)
+def test_a_path_is_taken_as_it_is_written(server: WireServer, target: bytes) -> None:
+    first, last = answers(server.say(get(target) + SENTINEL))
+    assert (first.status, last.status) == (404, 200)
+
+
+@pytest.mark.parametrize("host", [b"a", b"A.b-c_d", b"a:", b"a:80", b"127.0.0.1:8000", b"[::1]", b"[::1]:80", b"%41"])
+def test_a_host_is_a_name_or_an_address_with_or_without_a_port(server: WireServer, host: bytes) -> None:
+    first, _ = answers(server.say(b"GET /seen HTTP/1.1\r\nHost: " + host + b"\r\n\r\n" + SENTINEL))
+    assert (first.status, first.seen["headers"]["host"]) == (200, host.decode())
+
+
+@pytest.mark.parametrize("method", [b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"PATCH", b"QUERY", b"M-SEARCH"])
+def test_a_method_that_a_path_does_not_take_gets_405_and_says_which_it_takes(server: WireServer, method: bytes) -> None:
+    text = method + b" /seen HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello"
+    first, last = answers(server.say(text + SENTINEL), [method])
+    assert (first.status, first.headers[b"allow"]) == (405, b"GET, POST, HEAD")
+    assert b"hello" not in first.body
+    assert last.status == 200
+
+
+def test_the_server_as_a_whole_may_be_asked_for_its_options(server: WireServer) -> None:
+    first, last = answers(server.say(b"OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n" + SENTINEL), [b"OPTIONS"])
+    assert (first.status, first.body, last.status) == (200, b"", 200)
+
+
+@pytest.mark.parametrize("target", [b"/seen", b"/large", b"/none"])
+def test_head_has_the_length_of_the_body_that_it_leaves_out(server: WireServer, target: bytes) -> None:
+    asked = b"%b " + target + b" HTTP/1.1\r\nHost: test\r\n\r\n"
+    first, second, last = answers(server.say(asked % b"HEAD" + asked % b"GET" + SENTINEL), [b"HEAD", b"GET"])
+    assert (first.status, first.body) == (second.status, b"")
+    if target != b"/seen":
+        assert int(first.headers[b"content-length"]) == len(second.body)
+    assert last.status == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GET + b"Connection: close\r\n\r\n",
+        GET + b"Connection: CLOSE\r\n\r\n",
+        GET + b"Connection: x, close\r\n\r\n",
+        GET + b"Connection: close, keep-alive\r\n\r\n",
+        GET + b"Connection: keep-alive\r\nConnection: close\r\n\r\n",
+        b"GET /seen HTTP/1.0\r\n\r\n",
+        b"GET /seen HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n",
+    ],
+    ids=case,
+)
+def test_behind_the_last_request_of_a_connection_nothing_is_answered(server: WireServer, text: bytes) -> None:
+    (answer,) = answers(server.say(text + SENTINEL))
+    assert (answer.status, answer.headers[b"connection"]) == (200, b"close")
+
+
+@pytest.mark.parametrize("offer", [b"Connection: Upgrade, close\r\n", b"Connection: Upgrade\r\nConnection: close\r\n"])
+def test_the_last_request_may_offer_another_protocol_and_have_a_body(server: WireServer, offer: bytes) -> None:
+    (answer,) = answers(server.say(POST + offer + b"Upgrade: h2c\r\nContent-Length: 5\r\n\r\nhello" + SENTINEL))
+    assert (answer.seen["body"], answer.headers[b"connection"]) == ("hello", b"close")
+
+
+@pytest.mark.parametrize("offer", [b"websocket", b"h2c", b"TLS/1.2", b"HTTP/3.0, h2c"])
+def test_another_protocol_is_not_taken_up_and_the_request_answered_once(server: WireServer, offer: bytes) -> None:
+    text = GET + b"Connection: Upgrade\r\nUpgrade: " + offer + b"\r\nHTTP2-Settings: AAAA\r\n\r\n"
+    found = answers(server.say(text * 3 + SENTINEL))
+    assert [answer.status for answer in found] == [200] * 4
+    assert all(b"upgrade" not in answer.headers for answer in found)
+
+
+def test_leave_to_send_is_given_once_and_only_to_http_1_1(server: WireServer) -> None:
+    waits = b"Host: test\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n"
+    with server.connect() as client:
+        client.sendall(b"POST /seen HTTP/1.1\r\n" + waits)
+        assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"hello" + SENTINEL)
+        first, _ = answers(read_to_end(client))
+    assert first.seen["body"] == "hello"
+    received = server.say(b"POST /seen HTTP/1.0\r\n" + waits + b"hello")
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_an_error_in_a_pipeline_is_answered_in_its_turn_and_ends_it(server: WireServer) -> None:
+    found = answers(server.say(GET + b"\r\n" + get(b"/none") + b"nonsense\r\n\r\n" + SENTINEL))
+    assert [answer.status for answer in found] == [200, 404, 400]
+
+
+@pytest.mark.parametrize("wrong", [b"nonsense\r\n\r\n", head(b"Content-Length: 1001"), get(b"#")])
+def test_an_error_behind_an_answer_that_takes_its_time_waits_for_its_turn(server: WireServer, wrong: bytes) -> None:
+    server.leave.clear()
+    with server.connect() as client:
+        later = b"POST /later HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello"
+        client.sendall(later + later + wrong + SENTINEL)
+        client.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(10)
+        server.leave.set()
+        found = answers(read_to_end(client))
+    assert [answer.status for answer in found[:2]] == [200, 200]
+    assert [answer.seen["body"] for answer in found[:2]] == ["hello", "hello"]
+    assert (len(found), found[2].status // 100, found[2].headers[b"connection"]) == (3, 4, b"close")
+
+
+def test_leave_to_send_is_not_given_before_the_answers_that_are_owed(server: WireServer) -> None:
+    server.leave.clear()
+    with server.connect() as client:
+        client.sendall(
+            b"POST /later HTTP/1.1\r\nHost: test\r\n\r\n" + head(b"Expect: 100-continue", b"Content-Length: 5")
+        )
+        server.leave.set()
+        client.sendall(SENTINEL)
+        received = read_to_end(client)
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert [answer.status for answer in answers(received)] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+def test_where_the_bytes_are_cut_makes_no_difference(server: WireServer, size: int) -> None:
+    text = (
+        head(b"Content-Length: 5", b"X: \t a \t", b"X: b")
+        + CHUNKED
+        + b"5;x=y\r\nhello\r\n0\r\nTrailer: z\r\n\r\n"
+        + GET
+        + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        + head(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 5")
+        + head(b"Connection: Upgrade", b"Upgrade: h2c", b"Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\n\r\n")
+        + SENTINEL
+    )
+    with server.connect() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(text), size):
+            client.sendall(text[start : start + size])
+        received = read_to_end(client)
+    found = answers(received)
+    assert [(answer.status, answer.seen["body"]) for answer in found] == [
+        (200, "hello"),
+        (200, "hello"),
+        (200, ""),
+        (200, "hello"),
+        (200, "hello"),
+        (200, ""),
+    ]
+    assert found[0].seen["headers"]["x"] == "a, b"
+
+
+def test_a_client_that_ends_its_side_gets_its_answer(server: WireServer) -> None:
+    with server.connect() as client:
+        client.sendall(head(b"Content-Length: 5"))
+        client.shutdown(socket.SHUT_WR)
+        (answer,) = answers(read_to_end(client))
+    assert answer.seen["body"] == "hello"
+
+
+def test_a_body_that_never_ends_and_a_head_that_never_ends_are_cut_off_with_408(server: WireServer) -> None:
+    texts = (CHUNKED + b"5\r\nhello\r\n", CHUNKED + b"0\r\nX: y\r\n", head(b"Content-Length: 9"), GET + b"X:", b"G")
+    with ExitStack() as clients:
+        connected = [clients.enter_context(server.connect()) for _ in texts]
+        for client, text in zip(connected, texts, strict=True):
+            client.sendall(text)
+        for client in connected:
+            (answer,) = answers(read_to_end(client))
+            assert (answer.status, answer.headers[b"connection"]) == (408, b"close")
+
+
+def test_a_client_that_asks_much_and_reads_nothing_is_not_answered_further_and_then_cut_off(server: WireServer) -> None:
+    before = server.answered
+    asked = 1500
+    with server.connect() as client:
+        client.sendall(get(b"/large") * asked)
+        hung_up = select.poll()
+        hung_up.register(client, select.POLLERR)
+        assert hung_up.poll(PATIENCE_SECONDS * 1000)
+    in_memory = (server.answered - before) * LARGE_BYTES
+    assert 0 < in_memory < asked * LARGE_BYTES / 5
+
+
+def test_a_long_pipeline_behind_an_answer_that_takes_its_time_is_answered_whole(server: WireServer) -> None:
+    asked = 3_000
+    server.leave.clear()
+    with server.connect() as client:
+        text = b"POST /later HTTP/1.1\r\nHost: test\r\n\r\n" + b"".join(get(b"/seen?%d" % n) for n in range(asked))
+        sending = threading.Thread(target=client.sendall, args=(text + SENTINEL,))
+        sending.start()
+        server.leave.set()
+        first, *found, _ = answers(read_to_end(client))
+        sending.join()
+    assert first.seen["path"] == "/later"
+    assert [answer.seen["query"] for answer in found] == [str(n) for n in range(asked)]
+
+
+def test_others_are_answered_while_one_client_keeps_the_server_busy(server: WireServer) -> None:
+    asked = 5_000
+    with server.connect() as busy, server.connect() as other:
+        sending = threading.Thread(target=busy.sendall, args=(get(b"/slow") * asked + SENTINEL,))
+        reading = threading.Thread(target=read_to_end, args=(busy,))
+        sending.start()
+        reading.start()
+        other.sendall(SENTINEL)
+        (answer,) = answers(read_to_end(other))
+        assert (answer.status, server.slow_answers < asked) == (200, True)
+        reading.join()
+        sending.join()
+    assert server.slow_answers == asked
+
+
+def test_a_fault_of_the_server_itself_is_answered_with_500_and_ends_the_connection() -> None:
+    running = WireServer()
+    received = running.say(get(b"/broken") + SENTINEL)
+    running.stop()
+    assert answers(received)[0].status == 500
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert running.failures == ["GET /broken"]
