@@ -119,8 +119,16 @@ def check(text: bytes, cut: int) -> None:
     )
     for ours, theirs in zip(whole.requests, read_by_h11(text), strict=False):
         assert (ours.method, ours.body) == (theirs.method, theirs.body), "h11 reads another request"
+        assert dict(ours.headers) == _joined(theirs.headers), "h11 reads other headers"
         if theirs.target.startswith("/"):
             assert ours.target.rstrip("?") == theirs.target.rstrip("?"), "h11 reads another target"
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    joined: dict[bytes, bytes] = {}
+    for name, value in headers:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
 
 
 class _Transport:

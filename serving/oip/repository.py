@@ -97,7 +97,10 @@ class Control:
         ]
 
     async def load(self, name: str, version: str | None) -> None:
-        """Return when the version is loaded; raise Refused."""
+        """Return when the version is loaded, or any where none is named; raise Refused."""
+        if version is None and self._models.find(name) is not None:
+            # The highest release is loaded by itself: there is nothing to do.
+            return
         version = _given(version)
         if not self._models.load(name, version):
             raise _not_published()

@@ -34,7 +34,7 @@ async def open_rpc(
     host: str,
     port: int,
     shared: bool,
-    drain_seconds: float = 0,
+    drain_seconds: float,
 ) -> tuple[RpcServer, int]:
     """The server that listens, and on which port: `port`, or a free one for 0. Raise OSError where it cannot.
 

@@ -52,6 +52,8 @@ def requests(draw: st.DrawFn) -> bytes:
     """One request as it should be, with its body in one piece or in chunks."""
     method, target, body = draw(METHODS), draw(TARGET_BYTES), draw(BODIES)
     lines = [b"%b %b HTTP/1.1" % (method, target), b"Host: a", *(b"%b: %b" % header for header in draw(HEADERS))]
+    if draw(st.integers(0, 3)) == 0:
+        lines += [b"Connection: upgrade", b"Upgrade: h2c"]
     if draw(st.booleans()):
         sizes = draw(st.lists(st.integers(1, 9), max_size=5))
         framed = b""

@@ -169,9 +169,10 @@ def test_published_versions_are_listed_loaded_and_unloaded(serving: RpcServing) 
     assert unknown[0] is grpc.StatusCode.NOT_FOUND
 
 
-@pytest.mark.parametrize("method", ["RepositoryModelLoad", "RepositoryModelUnload"])
-def test_without_a_version_it_is_said_where_to_name_one(serving: RpcServing, method: str) -> None:
-    code, said, _ = serving.refusal(method, getattr(pb, f"{method}Request")(model_name="echo"))
+def test_without_a_version_the_current_one_is_meant_which_is_loaded_and_stays(serving: RpcServing) -> None:
+    assert serving.call("RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="echo")) is not None
+    asked = pb.RepositoryModelUnloadRequest(model_name="echo")
+    code, said, _ = serving.refusal("RepositoryModelUnload", asked)
     assert (code, "no version is named" in said) == (grpc.StatusCode.INVALID_ARGUMENT, True)
 
 

@@ -23,7 +23,7 @@ from tests.serving.process import Container, container_environment
 from tests.serving.wire import PATIENCE_SECONDS, answers, read_to_end
 
 MAX_BODY_BYTES = 65_536
-MAX_CONNECTIONS = 1500
+MAX_CONNECTIONS = 600
 MOST_GROWTH_MIB = 64
 RESET = struct.pack("ii", 1, 0)
 GET = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"

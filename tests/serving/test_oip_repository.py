@@ -115,7 +115,10 @@ def test_the_current_version_stays_and_one_that_is_not_published_is_not_found(bu
         assert refusal(bucket, MODEL + f"/versions/{{version}}/{action}", name="echo", version="9.9.9").status == 404
 
 
-def test_without_a_version_nothing_is_guessed(bucket: Bucket) -> None:
+def test_without_a_version_the_current_one_is_meant_which_is_loaded_and_stays(bucket: Bucket) -> None:
+    # tritonclient names none.
     for body in (None, {}, {"parameters": {}}):
-        assert "no version is named" in refusal(bucket, MODEL + "/load", body, name="echo").message
+        assert call(bucket, MODEL + "/load", body, name="echo").status == 200
+        assert "no version is named" in refusal(bucket, MODEL + "/unload", body, name="echo").message
+    assert "no version is named" in refusal(bucket, MODEL + "/load", name="another").message
     assert refusal(bucket, MODEL + "/load", {"parameters": 3}, name="echo").status == 400

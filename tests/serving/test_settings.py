@@ -120,7 +120,6 @@ def test_grpc_has_a_port_or_none() -> None:
         load({**REQUIRED, service.ENV_GRPC_PORT: "no"})
 
 
-
 def test_the_page_on_the_container_names_every_variable_that_it_reads() -> None:
     page = (ROOT / "docs" / "serving.md").read_text()
     named = {value for name, value in vars(service).items() if name.startswith("ENV_") and name != "ENV_PREFIX"}
