@@ -149,7 +149,7 @@ def parse(data: bytes) -> tuple[ApiKeyRecord, ...]:
     """Read a file of keys; raise InvalidRecord for any fault, and for a key named twice."""
     try:
         document: object = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRecord(f"the file of keys is not a JSON document: {error}") from None
     keys: object = cast(dict[str, Any], document).get("keys") if isinstance(document, dict) else None
     if not isinstance(keys, list):
@@ -209,7 +209,7 @@ def _check_text(record: ApiKeyRecord, name: str, pattern: re.Pattern[str], allow
 
 
 def _check_scopes(record: ApiKeyRecord) -> None:
-    if not record.scopes or len(set(record.scopes)) != len(record.scopes):
+    if not record.scopes or any(record.scopes.count(scope) > 1 for scope in record.scopes):
         raise InvalidRecord(f"{_named(record)} must have one scope or more, each once")
     for scope in record.scopes:
         try:

@@ -111,7 +111,7 @@ def parse(data: bytes) -> ModelMetadata:
     """Read a document; raise InvalidMetadata with the field at fault."""
     try:
         document: object = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidMetadata(f"{METADATA_FILE} is not a JSON document: {error}") from None
     reader = _Fields(document, METADATA_FILE)
     schema_version = reader.take("schema_version", int)

@@ -24,6 +24,8 @@ NO_ROUTE = "other"
 Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPE = b"application/json"
+OK = 200
+"""For what is answered often: a member of HTTPStatus takes a microsecond of Python to be looked up and hashed."""
 REQUEST_ID_HEADER = service.REQUEST_ID_HEADER.lower().encode()
 MODEL_VERSION_HEADER = service.MODEL_VERSION_HEADER.lower().encode()
 
@@ -75,8 +77,9 @@ class Request:
     def request_id(self) -> str:
         """The caller's own id where it is well-formed, otherwise one made here."""
         if self._request_id is None:
-            given = self.headers.get(REQUEST_ID_HEADER, b"")
-            self._request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"{_random_bits(128):032x}"
+            given = self.headers.get(REQUEST_ID_HEADER)
+            good = given is not None and _REQUEST_ID.fullmatch(given)
+            self._request_id = given.decode() if given is not None and good else f"{_random_bits(128):032x}"
         return self._request_id
 
     @property

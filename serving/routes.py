@@ -15,7 +15,7 @@ from serving.features.entities import Entities, read_entities
 from serving.features.lookup import FeatureLookup
 from serving.features.plan import Plan
 from serving.loaded import LoadedVersion
-from serving.messages import JSON_TYPE, Refused, Request, Response, Route, Routes
+from serving.messages import JSON_TYPE, OK, Refused, Request, Response, Route, Routes
 from serving.metrics import Metrics
 from serving.model import Array
 from serving.tracing.span import Kind, child
@@ -66,7 +66,7 @@ class PredictFormat:
         return self._looked_up(self._plan, entities)
 
     def write(self, question: Question, outputs: Mapping[str, Array]) -> Response:
-        return Response(HTTPStatus.OK, self._rows.write(outputs), [])
+        return Response(OK, self._rows.write(outputs), [])
 
     def flavour(self, request: Request) -> bytes | None:
         require_json(request)
@@ -104,7 +104,8 @@ def require_json(request: Request) -> None:
 
 def require_identity(request: Request) -> None:
     """Raise Refused for a compressed body: its size would not be known before it is unpacked."""
-    if request.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    encoding = request.headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", "send the body without Content-Encoding"
         )

@@ -68,10 +68,7 @@ class _Waiting(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """States: idle between requests, reading a request, awaiting an answer, and lingering to read past what is refused.
-
-    A request may be read while the answer to an earlier one is awaited.
-    """
+    """Idle, or with a request arriving, an answer awaited, or both; ended, it reads past what still comes."""
 
     __slots__ = (
         "_awaited",
@@ -172,9 +169,7 @@ class Connection(asyncio.Protocol):
     # What the server asks of it
 
     def expire(self) -> None:
-        """The deadline has passed: an idle connection closes, a slow request is refused, a client that does not read is
-        cut off.
-        """
+        """The deadline has passed: for a request, an answer, the next request, or for reading what was answered."""
         if self._transport.is_closing():
             self._cut_off()
         elif self._awaited is not None:
@@ -215,7 +210,6 @@ class Connection(asyncio.Protocol):
         last = not keep or server.draining
         self._transport.write(server.encode(request, response, started, close=last))
         if last:
-            # What was pipelined behind a request that ends the connection is not answered.
             self._drop()
             # A client that would go on may have sent more: closed with that unread, the answer could be lost.
             self._finish(linger=keep)

@@ -11,12 +11,12 @@ class Limits:
 
     max_body_bytes: int
     max_head_bytes: int = 32_768
-    """Request line and headers together."""
+    """Request line and headers together, and whatever a chunked body holds between two pieces of data."""
     max_headers: int = 100
     head_timeout_seconds: float = 10
     """From a request's first byte to the end of its headers."""
     body_timeout_seconds: float
-    """From a request's first byte to the end of its body."""
+    """From a request's first byte to the end of its body; also how long a client may take to read answers."""
     answer_timeout_seconds: float = 30
     """How long a route may take that does not answer at once."""
     keep_alive_seconds: float

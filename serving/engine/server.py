@@ -28,7 +28,7 @@ Observer = Callable[[Request, str, int, str, float], None]
 
 SWEEP_SECONDS = 0.5
 SETTLE_SECONDS = 0.05
-_NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
+_NOT_MODIFIED = 304
 CLIENT_CLOSED_REQUEST = 499
 """No status of HTTP's: the one that proxies log for a client that hung up before its answer was there."""
 

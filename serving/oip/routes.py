@@ -10,7 +10,7 @@ from contract.metadata import TensorSpec
 from contract.service import OPEN_INFERENCE_PREFIX
 from serving.answering import Answering, Formats, Kept, Question
 from serving.loaded import LoadedVersion
-from serving.messages import JSON_TYPE, Headers, Refused, Request, Response, Route, Routes
+from serving.messages import JSON_TYPE, OK, Headers, Refused, Request, Response, Route, Routes
 from serving.model import Array
 from serving.oip.binary import BINARY_TYPE, HEADER_LENGTH_HEADER
 from serving.oip.inference import InferenceFormat
@@ -60,9 +60,9 @@ class RestFormat:
     def write(self, question: Question, outputs: Mapping[str, Array]) -> Response:
         answer = self._format.write(question.context, outputs)
         if answer.header_length is None:
-            return Response(HTTPStatus.OK, answer.body, [])
+            return Response(OK, answer.body, [])
         headers: Headers = [(HEADER_LENGTH_HEADER, b"%d" % answer.header_length)]
-        return Response(HTTPStatus.OK, answer.body, headers, BINARY_TYPE)
+        return Response(OK, answer.body, headers, BINARY_TYPE)
 
     def flavour(self, request: Request) -> bytes | None:
         _require_known_type(request)

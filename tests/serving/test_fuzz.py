@@ -185,14 +185,14 @@ def _runs(target: str) -> Callable[[], None]:
     return run
 
 
-@pytest.mark.parametrize("target", [*SENT_BY_CLIENTS, "stored_value", "model_metadata"])
+@pytest.mark.parametrize("target", [*SENT_BY_CLIENTS, "stored_value", "model_metadata", "keys"])
 def test_a_document_is_read_as_what_it_says_or_refused_by_the_error_for_it(target: str) -> None:
     for seed in TARGETS[target].seeds:
         TARGETS[target].run(seed)
     _runs(target)()
 
 
-@pytest.mark.parametrize("target", SENT_BY_CLIENTS)
+@pytest.mark.parametrize("target", [*SENT_BY_CLIENTS, "model_metadata", "keys"])
 @pytest.mark.parametrize("opening", [b"[", b'{"keys":', b'{"instances":', b'{"inputs":[{"name":"x","data":', b'{"a":'])
 def test_a_document_that_is_nested_too_deep_is_refused(target: str, opening: bytes) -> None:
     for before in (b"", b"\0", b"\0\n"):
