@@ -7,7 +7,6 @@ import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from time import monotonic
 from typing import cast
 
@@ -29,6 +28,7 @@ Observer = Callable[[Request, str, int, str, float], None]
 SWEEP_SECONDS = 0.5
 SETTLE_SECONDS = 0.05
 _NOT_MODIFIED = 304
+"""As `OK` of the messages."""
 CLIENT_CLOSED_REQUEST = 499
 """No status of HTTP's: the one that proxies log for a client that hung up before its answer was there."""
 
