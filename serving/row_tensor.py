@@ -69,6 +69,11 @@ class RowTensor:
             row = tuple[(row,) * size] if fixed else list[row]
         return row
 
+    @property
+    def packs_rows(self) -> bool:
+        """Whether a row is a list of numbers, each of which is checked as it is packed."""
+        return self._pack is not None and len(self._sizes) == 1
+
     def array(self, rows: Sequence[Any]) -> Array:
         """One row or more, of values of the right type, as an array of the input's type; raise one of MISFITS."""
         pack = self._pack

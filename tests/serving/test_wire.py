@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from contract.metadata import ModelMetadata, TensorSpec
 from contract.objects import Version
+from serving import wire
 from serving.model import NUMPY_TYPES
 from serving.wire import Entities, InvalidRequest, RowFormat
 from tests.serving.oip_versions import spec
@@ -322,3 +323,45 @@ def test_several_outputs_come_by_name_whatever_their_names_are() -> None:
 def test_what_is_no_number_is_answered_as_null() -> None:
     body = rows_of(spec("x", "FP32", -1, 2)).write({"y": np.array([np.nan, np.inf, 0.5])})
     assert json.loads(body)["predictions"] == [None, None, 0.5]
+
+
+def _outcome(rows: RowFormat, body: bytes) -> Any:
+    try:
+        found = rows.read(body)
+    except InvalidRequest as error:
+        return error.code, error.field
+    assert not isinstance(found, Entities)
+    return {name: (array.dtype, array.tolist()) for name, array in found.items()}
+
+
+SPOILS = (
+    [],
+    [b"true"],
+    [b"false"],
+    [b"null"],
+    [b'"1"'],
+    [b"[1]"],
+    [b"{}"],
+    [b"1e39"],
+    [b"-1e400"],
+    [b"18446744073709551616"],
+    [b"1.0"],
+    [b"01"],
+    [b"NaN"],
+    [b"1", b"2"],
+)
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "FP64", "FP16", "INT64", "UINT8"])
+@pytest.mark.parametrize("spoil", SPOILS, ids=lambda values: b",".join(values).decode() or "nothing")
+@pytest.mark.parametrize("more", [b"", b',"more":1', b',"instances":[[1,2]]', b"]"])
+def test_large_bodies_are_read_as_small_ones_are(
+    monkeypatch: pytest.MonkeyPatch, datatype: str, spoil: list[bytes], more: bytes
+) -> None:
+    rows = rows_of(spec("x", datatype, -1, 2))
+    row = b"[" + b",".join([*spoil, b"7"][:3] if spoil else [b"3"]) + b"]"
+    body = b'{"instances":[[1,2],' + row + b"," + b"[4,5]]" + more + b"}"
+    monkeypatch.setattr(wire, "LARGE_BODY_BYTES", len(body))
+    small = _outcome(rows, body)
+    monkeypatch.setattr(wire, "LARGE_BODY_BYTES", 0)
+    assert _outcome(rows, body) == small
