@@ -88,8 +88,8 @@ class RowFormat:
 
     def _read_large(self, body: bytes, tensor: RowTensor) -> dict[str, Array] | None:
         """Many rows of plain lists; None for whatever is not that to the letter, which is then read with more care."""
-        # Truths would pass for numbers: their letters stand neither in numbers nor in "instances". And of a name that is
-        # given twice, the first would not be looked at.
+        # Truths would pass for numbers: their letters stand neither in numbers nor in "instances". And the first of two
+        # arrays of that name would not be looked at.
         if b"u" in body or b"l" in body or body.count(b":") != 1:
             return None
         try:
