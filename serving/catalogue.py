@@ -24,7 +24,7 @@ from serving.store import Files, Published, Store, StoreUnreachable, VersionCorr
 
 logger = logging.getLogger(__name__)
 
-BUCKET_PATIENCE_SECONDS = 1.0
+BUCKET_PATIENCE_SECONDS = 0.8
 """How long a server that has nothing waits for the bucket before it begins with what is on disk."""
 
 # What a refusal counts as in the metrics.
