@@ -51,3 +51,10 @@ class Reader:
     def given(self, variable: str) -> bool:
         """Whether the variable is set to anything."""
         return bool(self._environ.get(variable))
+
+
+def word(value: str) -> str:
+    """A check for `Reader.text`: what may stand in a log line as it is."""
+    if not value.isprintable() or value != value.strip():
+        raise ValueError(f"{value!r} has control characters or blanks around it: take them out")
+    return value

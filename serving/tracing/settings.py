@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from contract import service
-from serving.reader import Reader
+from serving.reader import Reader, word
 
 TRACES_PATH = "/v1/traces"
 PROTOCOL = "http/protobuf"
@@ -79,7 +79,7 @@ def read(reader: Reader) -> TracingSettings | None:
     timeout = _first(reader, service.ENV_OTLP_TRACES_TIMEOUT_MS, service.ENV_OTLP_TIMEOUT_MS)
     settings = TracingSettings(
         sampling=sampling,
-        service_name=reader.text(service.ENV_OTEL_SERVICE_NAME, _name, service.SERVICE_NAME),
+        service_name=reader.text(service.ENV_OTEL_SERVICE_NAME, word, service.SERVICE_NAME),
         endpoint=endpoint,
         headers=reader.text(headers, _headers, "") if reader.given(headers) else (),
         certificate=reader.text(certificate, _certificate) if reader.given(certificate) else None,
@@ -154,9 +154,3 @@ def _certificate(value: str) -> Path:
     except OSError:
         raise ValueError(f"{value!r} is no file of certificates that can be read: name one in PEM") from None
     return Path(value)
-
-
-def _name(value: str) -> str:
-    if not value.isprintable() or value != value.strip():
-        raise ValueError(f"{value!r} has control characters or blanks around it: take them out")
-    return value

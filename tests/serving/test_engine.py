@@ -17,6 +17,7 @@ from serving.engine.server import Server
 from serving.errors import error_body
 from serving.messages import Refused, Request, Response, Routes
 from serving.worker import bind
+from tests.serving.wire import read_to_end
 
 PATIENCE_SECONDS = 10
 LIMITS = Limits(
@@ -120,13 +121,6 @@ class Running:
         with self.connect() as client:
             client.sendall(text)
             return read_to_end(client)
-
-
-def read_to_end(client: socket.socket) -> bytes:
-    received = b""
-    while chunk := client.recv(65536):
-        received += chunk
-    return received
 
 
 @pytest.fixture(scope="module")
