@@ -141,7 +141,8 @@ async def _trial(container: Container, request: bytes) -> Killed:
 
 def _strike(port: int, victim: int) -> Strike:
     """Note who is connected to whom, and kill; nothing is sent or connected here between the one and the other."""
-    held, of_port = sockets.inodes(victim), sockets.accepted(port)
+    # In this order: what the worker accepts in between is in its queue by the first, and not of nobody.
+    of_port, held = sockets.accepted(port), sockets.inodes(victim)
     strike = Strike(
         at=time.monotonic(),
         held=frozenset(client for client, inode in of_port.items() if inode in held),

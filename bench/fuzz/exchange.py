@@ -16,6 +16,7 @@ import h11
 from serving.engine.connection import Connection
 from serving.engine.framing import Framing
 from serving.engine.limits import Limits
+from serving.engine.outbox import Outbox
 from serving.messages import Refused, Request, Response
 
 # So large that no limit depends on how the bytes were cut.
@@ -42,6 +43,7 @@ class Exchange:
         self.requests: list[Seen] = []
         self.refused: int | None = None
         self._later: list[Callable[[], None]] = []
+        self.outbox = Outbox(self._later.append)
         connection = Connection(self)
         transport = _Transport()
         connection.connection_made(cast(asyncio.Transport, transport))

@@ -8,10 +8,7 @@ client that does not read its answers is not read from either, and after a while
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import socket
-import struct
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -20,7 +17,9 @@ from typing import NamedTuple, Protocol, cast
 from serving.engine import heads, refusals
 from serving.engine.framing import Framing
 from serving.engine.limits import Limits
+from serving.engine.outbox import Outbox
 from serving.engine.reading import Reading
+from serving.engine.reset import reset
 from serving.messages import Request, Response
 
 MOST_WAITING = 4
@@ -29,8 +28,6 @@ MOST_AT_ONCE_BYTES = 32_768
 """What is parsed at once: all requests in it are held in memory, should the client not read the answers."""
 TURN_SECONDS = 0.002
 """How long one client's requests may be answered one behind the other before others have their turn."""
-# On, and for no time.
-_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Server(Protocol):
@@ -38,6 +35,7 @@ class Server(Protocol):
 
     limits: Limits
     framing: Framing
+    outbox: Outbox
     draining: bool
 
     def admit(self, connection: Connection) -> bool: ...
@@ -114,6 +112,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.forget(self)
         self._drop()
+        self._reading.end()
         if self._awaited is not None:
             # Nobody is there to read it.
             self._awaited.cancel()
@@ -139,6 +138,8 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def eof_received(self) -> bool:
+        # The transport closes once it has written what it was given.
+        self._server.outbox.send()
         return False
 
     # What the reading tells it
@@ -154,7 +155,7 @@ class Connection(asyncio.Protocol):
         if self._awaited is None and not self._waiting:
             self.deadline = self._reading.started + self._server.limits.body_timeout_seconds
             if wants_leave:
-                self._transport.write(heads.CONTINUE)
+                self._server.outbox.write(self._transport, heads.CONTINUE)
 
     def arrived(self, request: Request, started: float, *, keep: bool) -> None:
         if self._awaited is None and not self._blocked and not self._waiting:
@@ -171,13 +172,13 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has passed: for a request, an answer, the next request, or for reading what was answered."""
         if self._transport.is_closing():
-            self._cut_off()
+            reset(self._transport)
         elif self._awaited is not None:
             self._awaited.cancel()
         elif self.idle or self.ended:
             self._close()
         elif self._blocked:
-            self._cut_off()
+            reset(self._transport)
         elif self._reading.arriving:
             self._refuse(refusals.too_slow(), linger=False)
 
@@ -208,16 +209,20 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, response: Response, started: float, keep: bool) -> None:
         server = self._server
         last = not keep or server.draining
-        self._transport.write(server.encode(request, response, started, close=last))
+        data = server.encode(request, response, started, close=last)
         if last:
+            server.outbox.write(self._transport, data)
             self._drop()
             # A client that would go on may have sent more: closed with that unread, the answer could be lost.
             self._finish(linger=keep)
-        elif self._reading.arriving or self._waiting or self._unread:
-            self.deadline = monotonic() + server.limits.body_timeout_seconds
+            return
+        now = monotonic()
+        if self._reading.arriving or self._waiting or self._unread:
+            self.deadline = now + server.limits.body_timeout_seconds
         else:
             self.idle = True
-            self.deadline = monotonic() + server.limits.keep_alive_seconds
+            self.deadline = now + server.limits.keep_alive_seconds
+        server.outbox.post(self._transport, data, now)
 
     def _feed(self, data: bytes | memoryview) -> None:
         try:
@@ -275,7 +280,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _end(self, request: Request, error: Exception, started: float, *, linger: bool) -> None:
-        self._transport.write(self._server.refuse(request, error, started))
+        self._server.outbox.write(self._transport, self._server.refuse(request, error, started))
         self._finish(linger=linger)
 
     def _finish(self, *, linger: bool) -> None:
@@ -289,12 +294,7 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close once the client has taken what was written, for which it gets as long as for sending a request."""
+        self._server.outbox.send()
         self.ended = True
         self.deadline = monotonic() + self._server.limits.body_timeout_seconds
         self._transport.close()
-
-    def _cut_off(self) -> None:
-        """Reset the connection: closed, its answers would stay in the system's memory till the client reads them."""
-        with contextlib.suppress(OSError):
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        self._transport.abort()

@@ -100,6 +100,12 @@ class Reading:
         self._let_go()
         return request
 
+    def end(self) -> None:
+        """Nothing more comes: without the ties to parser and reader, all three go as soon as nobody holds them."""
+        self._let_go()
+        self._parser = cast(httptools.HttpRequestParser, None)
+        self._reader = cast(Reader, None)
+
     # Callbacks of the parser
 
     def on_message_begin(self) -> None:

@@ -16,6 +16,7 @@ from serving.engine.connection import Connection
 from serving.engine.framing import Framing
 from serving.engine.heads import Clock, encode
 from serving.engine.limits import Limits
+from serving.engine.outbox import Outbox
 from serving.engine.router import Router
 from serving.messages import MODEL_VERSION_HEADER, Refused, Request, Response, Routes
 from serving.tracing.span import Span, active
@@ -56,6 +57,7 @@ class Server:
         self._acceptor: Acceptor | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self.outbox = Outbox(self._loop.call_soon)
         self._idle = asyncio.Event()
 
     async def listen(self, bound: socket.socket) -> None:

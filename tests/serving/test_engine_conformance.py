@@ -6,14 +6,17 @@ many or too few of a body shows; and never behind what was refused.
 
 from __future__ import annotations
 
+import gc
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from serving.engine.connection import Connection
 from tests.serving.wire import LARGE_BYTES, LIMITS, PATIENCE_SECONDS, WireServer, answers, read_to_end
 
 SENTINEL = b"GET /models/sentinel HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
@@ -551,6 +554,25 @@ def test_a_client_that_ends_its_side_gets_its_answer(server: WireServer) -> None
         client.shutdown(socket.SHUT_WR)
         (answer,) = answers(read_to_end(client))
     assert answer.seen["body"] == "hello"
+
+
+def test_a_connection_that_ended_leaves_nothing_for_the_collector(server: WireServer) -> None:
+    def connections() -> int:
+        # isinstance would ask each object for its class, and some answer by importing things.
+        return sum(type(found) is Connection for found in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = connections()
+        for _ in range(20):
+            assert answers(server.say(get(b"/seen") + SENTINEL))
+        until = time.monotonic() + PATIENCE_SECONDS
+        while connections() > before and time.monotonic() < until:
+            time.sleep(0.01)
+        assert connections() <= before
+    finally:
+        gc.enable()
 
 
 def test_a_body_that_never_ends_and_a_head_that_never_ends_are_cut_off_with_408(server: WireServer) -> None:
