@@ -36,10 +36,10 @@ class Reader:
 
     def number(self, variable: str, default: int, least: int, most: int) -> int:
         text = self._environ.get(variable) or str(default)
-        # int() also takes signs, spaces, underscores and other scripts' digits: none of them is meant here.
-        number = int(text) if text.isascii() and text.isdigit() else -1
-        if not least <= number <= most:
-            self.faults.append(f"{variable} is {text!r}: a whole number from {least} to {most} is allowed")
+        number = whole(text, most)
+        if number is None or number < least:
+            self.faults.append(f"{variable} is {text!r:.40}: a whole number from {least} to {most} is allowed")
+            return least
         return number
 
     def choice(self, variable: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -51,6 +51,15 @@ class Reader:
     def given(self, variable: str) -> bool:
         """Whether the variable is set to anything."""
         return bool(self._environ.get(variable))
+
+
+def whole(text: str, most: int) -> int | None:
+    """The number that the text is, or None where it is none from 0 to `most`."""
+    # int() also takes signs, spaces, underscores and other scripts' digits, and fails on thousands of them.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    number = int(text)
+    return number if number <= most else None
 
 
 def word(value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract import service
-from serving.reader import Reader
+from serving.reader import Reader, whole
 
 OFF = "off"
 LARGEST_PORT = 65_535
@@ -17,7 +17,7 @@ def read(reader: Reader) -> int | None:
 def _port(value: str) -> int | None:
     if value == OFF:
         return None
-    # int() also takes signs, spaces, underscores and other scripts' digits: none of them is meant here.
-    if not (value.isascii() and value.isdigit() and len(value) <= len(str(LARGEST_PORT))) or int(value) > LARGEST_PORT:
-        raise ValueError(f"{value!r} is no port: a number from 0 to {LARGEST_PORT}, or {OFF}, is allowed")
-    return int(value)
+    port = whole(value, LARGEST_PORT)
+    if port is None:
+        raise ValueError(f"{value!r:.40} is no port: a number from 0 to {LARGEST_PORT}, or {OFF}, is allowed")
+    return port

@@ -16,10 +16,8 @@ from serving.engine.limits import Limits
 from serving.engine.server import Server
 from serving.errors import error_body
 from serving.messages import Refused, Request, Response, Routes
-from serving.worker import bind
-from tests.serving.wire import read_to_end
+from tests.serving.wire import PATIENCE_SECONDS, ThreadServer, read_to_end
 
-PATIENCE_SECONDS = 10
 LIMITS = Limits(
     max_body_bytes=1000,
     max_head_bytes=2000,
@@ -79,48 +77,20 @@ def routes_with(later: Later) -> Routes:
     }
 
 
-class Running:
-    """A server on a thread of its own."""
+class Running(ThreadServer):
+    """Keeps what the server said of each answer."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
         self.observed: list[tuple[str, str, int, str]] = []
         self.later = Later()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.port = self._call(self._start())
+        # The other event loop: the engine is the same on either.
+        super().__init__(
+            lambda: Server(routes_with(self.later), limits, self._observe, error_body), asyncio.new_event_loop()
+        )
 
-    async def _start(self) -> int:
-        def observe(request: Request, route: str, status: int, code: str, seconds: float) -> None:
-            assert seconds >= 0
-            self.observed.append((request.method, route, status, code))
-
-        self.server = Server(routes_with(self.later), self._limits, observe, error_body)
-        bound = bind("127.0.0.1", 0, shared=False)
-        await self.server.listen(bound)
-        return int(bound.getsockname()[1])
-
-    def _call(self, coroutine: object) -> int:
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)  # type: ignore[arg-type]
-        return future.result(PATIENCE_SECONDS)  # type: ignore[return-value]
-
-    def drain(self) -> None:
-        self._loop.call_soon_threadsafe(setattr, self.server, "draining", True)
-
-    def stop(self) -> None:
-        self._call(self.server.stop(1))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE_SECONDS)
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
-
-    def say(self, text: bytes) -> bytes:
-        """Send bytes, end the sending, and return all that comes back until the server closes."""
-        with self.connect() as client:
-            client.sendall(text)
-            return read_to_end(client)
+    def _observe(self, request: Request, route: str, status: int, code: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.observed.append((request.method, route, status, code))
 
 
 @pytest.fixture(scope="module")

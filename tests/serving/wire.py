@@ -7,9 +7,9 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import h11
 import uvloop
@@ -17,8 +17,10 @@ import uvloop
 from serving.engine.limits import Limits
 from serving.engine.server import Server
 from serving.errors import error_body
-from serving.messages import Request, Response
+from serving.messages import Request, Response, Routes
 from serving.worker import bind
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 10
 LARGE_BYTES = 100_000
@@ -79,26 +81,59 @@ def _seen(request: Request) -> Response:
     return Response(HTTPStatus.OK, json.dumps(seen).encode(), [])
 
 
-class WireServer:
-    """`/seen` says what it saw, `/later` when it is told to, `/slow` keeps the loop busy, `/large` answers a lot."""
+class ThreadServer:
+    """A server of the engine on a thread of its own, made there by `make`."""
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
+    def __init__(self, make: Callable[[], Server], loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.failures: list[str] = []
-        self.answered = 0
-        self.slow_answers = 0
-        self.leave = threading.Event()
-        self._loop = uvloop.new_event_loop()
+        self._loop = loop or uvloop.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self.failures.append(str(context)))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.port = self._call(self._start(limits))
+        self.server, self.port = self._call(self._open(make))
 
-    async def _start(self, limits: Limits) -> int:
-        def observe(request: Request, route: str, status: int, code: str, seconds: float) -> None:
-            self.answered += 1
-            if status >= HTTPStatus.INTERNAL_SERVER_ERROR and code == "internal":
-                self.failures.append(f"{request.method} {route}")
+    async def _open(self, make: Callable[[], Server]) -> tuple[Server, int]:
+        server = make()
+        bound = bind("127.0.0.1", 0, shared=False)
+        await server.listen(bound)
+        return server, int(bound.getsockname()[1])
 
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
+
+    def drain(self) -> None:
+        self._loop.call_soon_threadsafe(setattr, self.server, "draining", True)
+
+    def stop(self) -> None:
+        self._call(self.server.stop(1))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_SECONDS)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+
+    def say(self, text: bytes) -> bytes:
+        """Send bytes, and return all that comes back until the server closes."""
+        with self.connect() as client:
+            client.sendall(text)
+            return read_to_end(client)
+
+
+class WireServer(ThreadServer):
+    """`/seen` says what it saw, `/later` when it is told to, `/slow` keeps the loop busy, `/large` answers a lot."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.answered = 0
+        self.slow_answers = 0
+        self.leave = threading.Event()
+        super().__init__(lambda: Server(self._routes(), limits, self._observe, error_body))
+
+    def _observe(self, request: Request, route: str, status: int, code: str, seconds: float) -> None:
+        self.answered += 1
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and code == "internal":
+            self.failures.append(f"{request.method} {route}")
+
+    def _routes(self) -> Routes:
         async def later(request: Request) -> Response:
             await asyncio.to_thread(self.leave.wait, PATIENCE_SECONDS)
             return _seen(request)
@@ -116,7 +151,7 @@ class WireServer:
         def broken(_: Request) -> Response:
             return Response(-1, b"", [])
 
-        routes = {
+        return {
             "/seen": {"GET": _seen, "POST": _seen},
             "/models/{name}": {"GET": _seen},
             "/later": {"POST": later},
@@ -124,27 +159,6 @@ class WireServer:
             "/slow": {"GET": slow},
             "/broken": {"GET": broken},
         }
-        self._server = Server(routes, limits, observe, error_body)
-        bound = bind("127.0.0.1", 0, shared=False)
-        await self._server.listen(bound)
-        return int(bound.getsockname()[1])
-
-    def _call(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
-
-    def stop(self) -> None:
-        self._call(self._server.stop(1))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE_SECONDS)
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
-
-    def say(self, text: bytes) -> bytes:
-        """Send bytes, and return all that comes back until the server closes."""
-        with self.connect() as client:
-            client.sendall(text)
-            return read_to_end(client)
 
 
 def read_to_end(client: socket.socket) -> bytes:
