@@ -21,6 +21,8 @@ DOCS_PATH = "/docs"
 
 MODEL_VERSION_HEADER = "X-Model-Version"
 REQUEST_ID_HEADER = "X-Request-ID"
+USER_HEADER = "X-User-ID"
+"""Whom a request is for: while a model's traffic is split, a user stays with one version."""
 
 # Environment variables of the container: the ConfigMap of the workload and the local world set them by these names.
 ENV_PREFIX = "SERVEML_"

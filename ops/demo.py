@@ -25,7 +25,7 @@ from localcloud.pod import Pod, serving_pod
 from localcloud.world import LocalWorld
 from ops import demo_model, keys
 from ops.demo_model import DemoModel
-from ops.models import PublishedModel, publish
+from ops.models.publish import PublishedModel, publish
 
 VERSION = Version(1, 0, 0)
 USER = "demo"

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
+import msgspec
 import pulumi
 import typer
 from rich.console import Console
@@ -18,7 +19,9 @@ from localcloud.pod import PodFailed
 from localcloud.recorder import RegistrationFailed
 from localcloud.world import LocalWorld, local_world
 from ops import demo as demonstration
-from ops.models import PublishRefused
+from ops import platform
+from ops.models.publish import PublishRefused
+from ops.platform import Outputs
 
 LOCAL_STACK_PORT = 5055
 """Where Pulumi.local.yaml looks for the account."""
@@ -53,11 +56,15 @@ def demo(
 
 @app.command()
 def up() -> None:
-    """Provision the local stack and leave the account running until Ctrl-C."""
+    """Provision the local stack and leave it running until Ctrl-C, for `serveml --env local` in another terminal."""
     with _failures_shown(), applied_world() as world:
         for name, value in world.environment().items():
             console.print(f"export {name}={value}", highlight=False)
-        _wait_for_interrupt()
+        kept = platform.keep(platform.LOCAL, _outputs(world))
+        try:
+            _wait_for_interrupt()
+        finally:
+            kept.unlink(missing_ok=True)
 
 
 @app.command()
@@ -68,6 +75,12 @@ def moto(
     with _failures_shown(), MotoServer(port) as server:
         console.print(f"an empty AWS account answers on {server.endpoint}", highlight=False)
         _wait_for_interrupt()
+
+
+def _outputs(world: LocalWorld) -> Outputs:
+    """What the stack's outputs tell the other commands."""
+    exports = {name: value for name, value in world.graph.exports.items() if name in Outputs.__struct_fields__}
+    return msgspec.convert({**exports, "endpoint": world.endpoint}, Outputs)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from contract import access, service
 from contract.access import ANY_MODEL, MOST_REQUESTS_PER_MINUTE
 from localcloud.moto_server import MotoServer
 from ops.demo_model import DemoModel
-from ops.models import publish
+from ops.models.publish import publish
 
 _BUCKET = "bench-models"
 _REGION = "us-east-1"

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from contract.objects import Version
 from ops import demo_model
 from ops.demo_model import DemoModel
-from ops.models import publish
+from ops.models.publish import publish
 from tests.serving.process import Container, container_environment
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}

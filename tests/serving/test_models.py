@@ -13,7 +13,7 @@ import pytest
 
 from contract.objects import Version
 from ops.demo_model import DemoModel
-from ops.models import publish
+from ops.models.publish import publish
 from serving.metrics import Metrics
 from serving.models import Models
 from serving.predictor import Predictor

@@ -19,7 +19,7 @@ from contract.objects import CHECKSUMS_FILE, METADATA_FILE, MODEL_FILE, Version,
 from contract.signature import SIGNATURE_FILE
 from ops import demo_model
 from ops.demo_model import NAME, DemoModel
-from ops.models import PublishedModel, PublishRefused, VersionExists, publish
+from ops.models.publish import PublishedModel, PublishRefused, VersionExists, publish
 from ops.signing import CannotSign, FileKey, KmsKey, Signer
 from serving.signature import verify
 

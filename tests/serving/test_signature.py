@@ -20,7 +20,7 @@ from contract.checksums import InvalidChecksums
 from contract.objects import CHECKSUMS_FILE, METADATA_FILE, MODEL_FILE, Version, version_prefix
 from contract.signature import ECDSA_SHA_256, ED25519, SIGNATURE_FILE, InvalidSignature, Signature
 from ops.demo_model import NAME, DemoModel
-from ops.models import publish
+from ops.models.publish import publish
 from ops.signing import FileKey, KmsKey
 from serving.catalogue import Catalogue
 from serving.metrics import Metrics

@@ -17,7 +17,7 @@ from contract.checksums import digest_of_file
 from contract.metadata import InvalidMetadata, ModelMetadata
 from contract.objects import CHECKSUMS_FILE, MODEL_FILE, Version, version_prefix
 from contract.variants import InvalidVariants, Variant
-from ops.models import PublishedModel, PublishRefused, publish
+from ops.models.publish import PublishedModel, PublishRefused, publish
 from serving.model import Model, ModelRefused
 from serving.store import Store, VersionCorrupt
 from tests.serving import onnx_models
