@@ -95,6 +95,7 @@ class Parts:
             self.models, self.answering.entrance, patience_seconds=settings.request_timeout_seconds / 2
         )
         self._rpc: RpcServer | None = None
+        self._awaits_rpc = False
         self._limits = limits = Limits(
             max_body_bytes=settings.max_body_bytes,
             max_connections=settings.max_connections,
@@ -115,6 +116,10 @@ class Parts:
         if self.access is not None:
             self.access.start()
 
+    def await_rpc(self) -> None:
+        """Not be ready before gRPC is served: a pod gets no calls that it would refuse."""
+        self._awaits_rpc = True
+
     async def open_rpc(self, port: int, *, shared: bool) -> int:
         """Serve gRPC too, on the port or on a free one for 0; the port. Raise OSError where it cannot be had."""
         settings = self._settings
@@ -132,6 +137,7 @@ class Parts:
             shared=shared,
             drain_seconds=settings.drain_seconds,
         )
+        self._awaits_rpc = False
         return bound
 
     def drain(self) -> None:
@@ -176,6 +182,8 @@ class Parts:
     def _missing(self) -> str:
         if self.access is not None and not self.access.ready:
             return "credentials"
+        if self._awaits_rpc:
+            return "gRPC"
         return ", ".join(self.models.missing)
 
     def _routes(self) -> Routes:

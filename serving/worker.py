@@ -45,6 +45,8 @@ async def run(
     parts = Parts(settings, shared, worker, service_socket.getsockname()[1])
     parts.start()
     await _until_ready(parts.status, told_to_stop, patience_seconds)
+    if grpc_port is not None:
+        parts.await_rpc()
     await parts.probes.listen(probe_socket)
     await parts.service.listen(service_socket)
     on_listening()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
+import time
 from pathlib import Path
 
 import grpc
@@ -12,7 +14,8 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from contract import access
+from contract import access, service
+from localcloud.moto_server import free_port
 from ops.demo_model import INPUT, NAME, DemoModel
 from serving.rpc import open_inference_pb2 as pb
 from tests.serving.conftest import Publish, StartContainer
@@ -61,6 +64,20 @@ def test_both_protocols_give_the_same_answer_and_end_together(
         container.signal(signal.SIGTERM)
         assert container.wait() == 0
     assert [line for line in container.log() if line["message"].startswith(f"POST {INFER} 200")]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_container_is_ready_only_once_it_takes_grpc_calls(
+    workers: str, start: StartContainer, upload: Publish, first: DemoModel
+) -> None:
+    upload(first)
+    port = free_port()
+    container = start(SERVEML_GRPC_PORT=str(port), SERVEML_WORKERS=workers)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while container.call("GET", service.READY_PATH, probes=True).status != 200:
+        assert time.monotonic() < deadline
+    # Nothing listens: refused at once.
+    socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS).close()
 
 
 def test_grpc_asks_for_the_same_credentials(
