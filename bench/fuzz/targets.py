@@ -1,29 +1,14 @@
-"""What is fuzzed: for each reader of bytes a function that fails on all but the refusal it may raise, and seeds."""
+"""What the fuzzer begins with for each reader, and what such bytes are made of."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-import msgspec
-import numpy as np
-
-from bench.fuzz import exchange
+from bench.fuzz import readers
+from bench.fuzz.readers import MODELS
 from contract import access, metadata
-from contract.features import Entity, FeatureColumn, Features, FeatureView
-from contract.metadata import ModelMetadata, TensorSpec
-from contract.objects import Version
-from serving.features import values
-from serving.features.entities import read_entities
-from serving.messages import Refused
-from serving.model import Array
-from serving.oip.inference import InferenceFormat
-from serving.tracing import context
-from serving.wire import Entities, RowFormat
-
-MAX_ROWS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,141 +18,6 @@ class Target:
     run: Callable[[bytes], None]
     seeds: Sequence[bytes]
     words: Sequence[bytes]
-
-
-def _spec(name: str, datatype: str, *shape: int) -> TensorSpec:
-    return TensorSpec(name=name, datatype=datatype, shape=shape)
-
-
-def _model(
-    *inputs: TensorSpec, names: tuple[str, ...] | None = None, features: Features | None = None
-) -> ModelMetadata:
-    return ModelMetadata(
-        name="fuzzed",
-        version=Version(1, 0, 0),
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        framework="none",
-        inputs=inputs,
-        outputs=(_spec("output", "FP32", -1),),
-        feature_names=names,
-        features=features,
-    )
-
-
-_LOOKED_UP = Features(
-    project="shop",
-    entities=(Entity(join_key="customer", value_type="INT64"), Entity(join_key="shop", value_type="STRING")),
-    views=(FeatureView(name="view", join_keys=("customer", "shop")),),
-    columns=(FeatureColumn(view="view", feature="a"), FeatureColumn(view="view", feature="b", default=1.0)),
-)
-MODELS = (
-    _model(_spec("x", "FP32", -1, 2), names=("age", "in:come")),
-    _model(_spec("x", "FP64", -1, 2, -1)),
-    _model(_spec("n", "INT8", -1), _spec("text", "BYTES", -1, -1)),
-    _model(_spec("u", "UINT64", -1, 1), _spec("b", "BOOL", -1, 2), _spec("h", "FP16", -1, 2)),
-    _model(_spec("x", "FP32", -1, 2), features=_LOOKED_UP),
-)
-_ROWS = [RowFormat(model, max_rows=MAX_ROWS, entities=model.features is not None) for model in MODELS]
-_INFERENCES = [InferenceFormat(model, max_rows=MAX_ROWS) for model in MODELS]
-
-
-def connection(data: bytes) -> None:
-    """The first byte says how the others are cut."""
-    if data:
-        exchange.check(data[1:], 1 + data[0] % 64)
-
-
-def rows(data: bytes) -> None:
-    """The first byte picks the model."""
-    if not data:
-        return
-    which = data[0] % len(MODELS)
-    try:
-        read = _ROWS[which].read(data[1:])
-    except Refused as refused:
-        _check_refusal(refused)
-        return
-    if isinstance(read, Entities):
-        assert MODELS[which].features is not None
-        return
-    json.loads(data[1:])
-    _check_arrays(MODELS[which], read)
-
-
-def inference(data: bytes) -> None:
-    """The first byte picks the model, the first line is the length of the JSON."""
-    if not data:
-        return
-    which = data[0] % len(MODELS)
-    length, _, body = data[1:].partition(b"\n")
-    try:
-        read = _INFERENCES[which].read(body, length or None)
-    except Refused as refused:
-        _check_refusal(refused)
-        return
-    _check_arrays(MODELS[which], read.inputs)
-    _INFERENCES[which].write(read, {"output": np.zeros(1, np.float32)})
-
-
-def entities(data: bytes) -> None:
-    try:
-        read = read_entities(data, _LOOKED_UP, MAX_ROWS)
-    except Refused as refused:
-        _check_refusal(refused)
-        return
-    assert {0 < len(column) <= MAX_ROWS for column in read.values()} == {True}
-
-
-def trace_context(data: bytes) -> None:
-    parent = context.parse(data)
-    assert parent is None or (len(parent.trace_id), len(parent.span_id), parent.flags < 256) == (32, 16, True)
-    passed_on = context.passed_on(data)
-    assert len(passed_on) <= context.MAX_STATE_BYTES
-    assert context.passed_on(passed_on) == passed_on
-
-
-def stored_value(data: bytes) -> None:
-    found = values.read(data)
-    assert isinstance(found, bool | int | float | str | values.Lack)
-    if not isinstance(found, values.Lack):
-        for datatype in ("FP32", "INT8", "UINT64", "BOOL", "BYTES"):
-            values.fit(datatype)(found)
-
-
-def model_metadata(data: bytes) -> None:
-    try:
-        read = metadata.parse(data)
-    except metadata.InvalidMetadata:
-        return
-    assert metadata.parse(metadata.render(read)) == read
-
-
-def keys(data: bytes) -> None:
-    try:
-        read = access.parse(data)
-    except access.InvalidRecord:
-        return
-    assert access.parse(access.render(read)) == read
-
-
-def _check_refusal(refused: Refused) -> None:
-    assert 400 <= refused.status < 500, refused.message
-    # It must fit into an answer.
-    msgspec.json.encode([refused.code, refused.message, refused.field])
-
-
-def _check_arrays(model: ModelMetadata, arrays: Mapping[str, Array]) -> None:
-    assert list(arrays) == [spec.name for spec in model.inputs] or set(arrays) == {spec.name for spec in model.inputs}
-    assert len({len(array) for array in arrays.values()}) == 1
-    for spec in model.inputs:
-        array = arrays[spec.name]
-        assert 1 <= len(array) <= MAX_ROWS
-        assert len(array.shape) == len(spec.shape)
-        assert all(size in (-1, given) for size, given in zip(spec.shape, array.shape, strict=True))
-        if array.dtype.kind == "f":
-            assert np.isfinite(array).all()
-        if array.dtype.kind == "O":
-            assert all(isinstance(element, str) for element in array.ravel().tolist())
 
 
 def _tensor(name: str, datatype: str, shape: list[int], **rest: object) -> dict[str, object]:
@@ -250,7 +100,7 @@ _JSON_WORDS = (
 
 TARGETS: Mapping[str, Target] = {
     "connection": Target(
-        run=connection,
+        run=readers.connection,
         seeds=[
             _POST + b"Content-Length: 5\r\n\r\nhelloGET /seen?a=b HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n",
             _POST + b"Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.0\r\n\r\n",
@@ -262,7 +112,7 @@ TARGETS: Mapping[str, Target] = {
         words=_HTTP_WORDS,
     ),
     "rows": Target(
-        run=rows,
+        run=readers.rows,
         seeds=[
             b"\0" + _json({"instances": [[1.5, 2]]}),
             b"\0" + _json({"instances": [{"age": 1, "in:come": 2}]}),
@@ -274,7 +124,7 @@ TARGETS: Mapping[str, Target] = {
         words=_JSON_WORDS,
     ),
     "inference": Target(
-        run=inference,
+        run=readers.inference,
         seeds=[
             b"\0\n" + _json({"inputs": [_tensor("x", "FP32", [1, 2], data=[1.5, 2])], "id": "a"}),
             b"\1\n" + _json({"inputs": [_tensor("x", "FP64", [1, 2, 1], data=[[[1], [2]]])]}),
@@ -293,9 +143,11 @@ TARGETS: Mapping[str, Target] = {
         ],
         words=_JSON_WORDS,
     ),
-    "entities": Target(run=entities, seeds=[_json({"customer": [1, 2], "shop": ["a", "b"]})], words=_JSON_WORDS),
+    "entities": Target(
+        run=readers.entities, seeds=[_json({"customer": [1, 2], "shop": ["a", "b"]})], words=_JSON_WORDS
+    ),
     "trace_context": Target(
-        run=trace_context,
+        run=readers.trace_context,
         seeds=[
             b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             b"a=1,b@c=2",
@@ -304,7 +156,7 @@ TARGETS: Mapping[str, Target] = {
         words=(b"00-", b"ff-", b"-01", b"=", b",", b"\t"),
     ),
     "stored_value": Target(
-        run=stored_value,
+        run=readers.stored_value,
         seeds=[
             b"\x29" + bytes(8),
             b"\x35" + bytes(4),
@@ -317,9 +169,9 @@ TARGETS: Mapping[str, Target] = {
         words=(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x80", b"\x7f\xf0", b"\x98\1\0"),
     ),
     "model_metadata": Target(
-        run=model_metadata,
+        run=readers.model_metadata,
         seeds=[metadata.render(model) for model in MODELS],
         words=(b"null", b"NaN", b"[", b"{", b"1e999"),
     ),
-    "keys": Target(run=keys, seeds=[_KEYS], words=(b"null", b"NaN", b"[", b"{", b'"scopes"', b'"@operator"')),
+    "keys": Target(run=readers.keys, seeds=[_KEYS], words=(b"null", b"NaN", b"[", b"{", b'"scopes"', b'"@operator"')),
 }
