@@ -14,7 +14,7 @@ SOURCES := infra components stacks serving localcloud ops contract bench tests
 
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/.uv/bin/uv)
 
-.PHONY: help demo test lint format plan reference bench endurance lock up clean
+.PHONY: help demo test lint format plan reference bench endurance lock up outputs clean
 
 help: ## Show the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,8 +49,9 @@ format: $(READY) ## Format the sources.
 plan: $(READY) ## Write every stack's resource graph to tests/golden (CHECK=1 only compares).
 	@$(BIN)/python -m localcloud.plan $(if $(CHECK),--check)
 
-reference: $(READY) ## Generate the settings table and the schema of the stack files.
+reference: $(READY) ## Generate the settings table, the schema of the stack files, and the page of the commands.
 	@$(BIN)/python -m stacks.reference
+	@$(BIN)/python -m ops.reference
 
 bench: $(READY) ## Measure the serving container beside its peers (needs wrk; ARGS=--quick for a first look).
 	@$(BIN)/python -m bench.serving $(ARGS)
@@ -59,7 +60,7 @@ endurance: $(READY) ## Measure the container over time or in trouble (PART=soak|
 	@$(BIN)/python -m bench.endurance $(PART) $(ARGS)
 
 lock: ## Resolve the locked requirements anew.
-	uv pip compile --quiet --upgrade --extra serving --extra local --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements/platform.txt pyproject.toml
+	uv pip compile --quiet --upgrade --extra serving --extra local --extra convert --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements/platform.txt pyproject.toml
 	uv pip compile --quiet --upgrade --constraint requirements/platform.txt --python-version 3.11.14 --generate-hashes --no-emit-index-url --no-header --output-file requirements/serving.txt serving/requirements.in
 	for name in fastapi litserve bentoml kserve mlserver; do uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file bench/requirements/$$name.txt bench/requirements/$$name.in; done
 	echo uv | uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements/uv.txt -
@@ -68,6 +69,11 @@ up: $(READY) ## pulumi up for STACK=dev|staging|prod|local, with a Pulumi CLI.
 	@command -v pulumi >/dev/null || { echo "the Pulumi CLI was not found: install it (https://www.pulumi.com/docs/install/) or run make demo, which needs none"; exit 1; }
 	@[ -n "$(STACK)" ] || { echo "no stack was named: run make up STACK=dev (or staging, prod, local)"; exit 1; }
 	@pulumi up --stack "$(STACK)"
+	@$(MAKE) --no-print-directory outputs STACK="$(STACK)"
+
+outputs: ## Write the outputs of STACK to where serveml looks for them (.serveml).
+	@[ -n "$(STACK)" ] || { echo "no stack was named: run make outputs STACK=dev (or staging, prod)"; exit 1; }
+	@mkdir -p .serveml && pulumi stack output --json --stack "$(STACK)" > ".serveml/$(STACK).json"
 
 clean: ## Remove what the targets made.
 	@rm -rf $(VENV) .local .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -30,6 +30,8 @@ USER_INDEX_HASH_KEY = "user_id"
 TTL_ATTRIBUTE = "expires_at"
 
 MOST_REQUESTS_PER_MINUTE = 6_000_000
+MOST_KEYS_PER_USER = 10
+"""That are good at the same time: more are hard to keep an eye on."""
 
 _SECRET_BYTES = 32
 _KEY_ID_CHARACTERS = 12
@@ -39,6 +41,7 @@ _KEY = re.compile(rf"{KEY_PREFIX}([a-z2-7]{{12}})_[a-z2-7]{{52}}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Printable ASCII without blanks: what may stand in a log line, a metric's label and a header without quoting.
 _USER_ID = re.compile(r"[!-~]{1,128}")
+_REASON = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
 
 class InvalidRecord(ValueError):
@@ -58,6 +61,7 @@ class ApiKeyRecord:
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None
+    revoked_reason: str | None = None
     requests_per_minute: int | None = None
     """None means the service's own limit."""
 
@@ -65,6 +69,8 @@ class ApiKeyRecord:
         _check_text(self, "key_id", _KEY_ID, "12 characters a-z and 2-7")
         _check_text(self, "user_id", _USER_ID, "1 to 128 printable ASCII characters without blanks")
         _check_text(self, "digest", _DIGEST, "64 hexadecimal digits in lower case")
+        if self.revoked_reason is not None:
+            _check_text(self, "revoked_reason", _REASON, "1 to 200 characters on one line")
         _check_scopes(self)
         for name in ("created_at", "expires_at", "revoked_at", "requests_per_minute"):
             value: object = getattr(self, name)
@@ -107,6 +113,11 @@ def key_id_of(text: str) -> str | None:
     """The id in a well-formed key, or None; says nothing about whether the key exists."""
     match = _KEY.fullmatch(text)
     return match[1] if match else None
+
+
+def is_key_id(text: str) -> bool:
+    """Whether the text may be a key's id: 12 characters a-z and 2-7."""
+    return _KEY_ID.fullmatch(text) is not None
 
 
 def is_user_id(text: str) -> bool:

@@ -6,10 +6,11 @@ The operators' commands write the record, pods follow it. `contract.registry` sa
 from __future__ import annotations
 
 import hashlib
+import math
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -23,6 +24,8 @@ BUCKETS = 10_000
 MOST_WEIGHTS = 8
 
 T = TypeVar("T")
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""Read only with its offset from UTC: one without cannot be compared with another."""
 
 
 class InvalidDeployment(ValueError):
@@ -89,9 +92,9 @@ class Canary(_Part, frozen=True, kw_only=True):
     gates: Gates
     stage: int
     """Index of the stage it is in."""
-    stage_began_at: datetime | None
+    stage_began_at: Time | None
     """When every pod was seen to hold what the stage takes; None until then."""
-    started_at: datetime
+    started_at: Time
     started_by: str
     evidence: dict[str, float] = {}
     """The controller's figures, so that another one can go on with them."""
@@ -111,9 +114,9 @@ class Deployment(_Part, frozen=True, kw_only=True):
     tenant: str
     deployment_id: str
     model: str
-    created_at: datetime
+    created_at: Time
     revision: int
-    changed_at: datetime
+    changed_at: Time
     changed_by: str
     stable: Version
     """What answers when no version is on trial, and what a failed trial goes back to."""
@@ -156,7 +159,7 @@ class Change(_Part, frozen=True, kw_only=True):
     """One entry of a deployment's history."""
 
     revision: int
-    at: datetime
+    at: Time
     by: str
     action: str
     reason: str
@@ -174,7 +177,7 @@ class Report(_Part, frozen=True, kw_only=True):
     revision: int
     """Of the record that it follows; 0 where it has read none."""
     loaded: tuple[Version, ...]
-    at: datetime
+    at: Time
     refused: dict[str, str] = {}
     """By version: why it is not held."""
 
@@ -253,10 +256,14 @@ def decode(data: bytes | str, kind: type[T]) -> T:
     """Read one of the types above; raise InvalidDeployment."""
     try:
         return msgspec.json.decode(data, type=kind, dec_hook=_read)
+    except UnicodeDecodeError:
+        said = "it is not in UTF-8"
+    except RecursionError:
+        said = "it is nested too deeply"
     except msgspec.DecodeError as error:
         cause = error.__cause__
         said = str(cause) if isinstance(cause, InvalidDeployment) else str(error).replace("`", "")
-        raise InvalidDeployment(f"a {kind.__name__.lower()} of the deployments table cannot be read: {said}") from None
+    raise InvalidDeployment(f"a {kind.__name__.lower()} of the deployments table cannot be read: {said}")
 
 
 def _check_canary(canary: Canary, stable: Version, where: str) -> None:
@@ -265,6 +272,11 @@ def _check_canary(canary: Canary, stable: Version, where: str) -> None:
     check_stages(canary.stages, where)
     if not 0 <= canary.stage < len(canary.stages):
         raise InvalidDeployment(f"{where} is at step {canary.stage} of {len(canary.stages)}")
+    # JSON has no other numbers: what was written of them could not be read again.
+    for kind, figures in (("evidence", canary.evidence), ("gate", msgspec.structs.asdict(canary.gates))):
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise InvalidDeployment(f"{where} has the {kind} {name!r} that is no finite number: leave it out")
 
 
 def _write(value: object) -> Any:
@@ -275,8 +287,10 @@ def _write(value: object) -> Any:
 
 def _read(kind: type, value: Any) -> Any:
     if kind is Version:
+        if not isinstance(value, str):
+            raise ValueError("Expected a version such as 1.4.0")
         try:
             return Version.parse(value)
-        except (InvalidName, AttributeError) as error:
+        except InvalidName as error:
             raise ValueError(str(error)) from None
     raise NotImplementedError

@@ -6,11 +6,14 @@ Layout: `models/<name>/v<semver>/` holds the model file, `metadata.json` and `ch
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
 
 MODELS_PREFIX = "models/"
 FEATURES_PREFIX = "features/"
 ARTIFACTS_PREFIX = "artifacts/"
+USERS_PREFIX = f"{ARTIFACTS_PREFIX}users/"
+"""Whatever a bucket of models or data sets holds about one user lies under it, to be found, handed over and deleted."""
 
 MODEL_FILE = "model.onnx"
 METADATA_FILE = "metadata.json"
@@ -24,14 +27,19 @@ class InvalidName(ValueError):
     """A model name or version that the bucket layout does not allow; the message says what is allowed."""
 
 
-@dataclass(frozen=True)
 class Version:
-    """A semantic version (semver.org 2.0.0, without build metadata), ordered by its precedence rules."""
+    """A semantic version (semver.org 2.0.0, without build metadata), ordered by its precedence rules.
 
-    major: int
-    minor: int
-    patch: int
-    prerelease: str = ""
+    It stands as its text in every document. (msgspec would write the fields of a dataclass, whatever hook it is given.)
+    """
+
+    __slots__ = ("major", "minor", "patch", "prerelease")
+
+    def __init__(self, major: int, minor: int, patch: int, prerelease: str = "") -> None:
+        self.major: Final = major
+        self.minor: Final = minor
+        self.patch: Final = patch
+        self.prerelease: Final = prerelease
 
     @classmethod
     def parse(cls, text: str) -> Version:
@@ -48,8 +56,20 @@ class Version:
         core = f"{self.major}.{self.minor}.{self.patch}"
         return f"{core}-{self.prerelease}" if self.prerelease else core
 
+    def __repr__(self) -> str:
+        return f"Version({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Version) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
     def __lt__(self, other: Version) -> bool:
         return self._precedence() < other._precedence()
+
+    def _fields(self) -> tuple[int, int, int, str]:
+        return self.major, self.minor, self.patch, self.prerelease
 
     def _precedence(self) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
         # A release follows its own pre-releases; numeric identifiers come before words.
@@ -76,6 +96,14 @@ def model_prefix(name: str) -> str:
 def version_prefix(name: str, version: Version) -> str:
     """Key prefix of one version, with a trailing slash: `models/churn/v1.0.0/`."""
     return f"{model_prefix(name)}v{version}/"
+
+
+def user_prefix(user_id: str) -> str:
+    """Key prefix of what is kept about one user, with a trailing slash: `artifacts/users/ann%40example%2Ecom/`.
+
+    Whatever has a meaning in a path or an address is written as percent and two hexadecimal digits.
+    """
+    return f"{USERS_PREFIX}{quote(user_id, safe='').replace('.', '%2E')}/"
 
 
 def version_of_prefix(name: str, prefix: str) -> Version | None:

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0
@@ -132,6 +133,7 @@ def serve(port: int) -> None:
     from moto.server import main
 
     _leave_bucket_policies_unenforced()
+    _answer_tables_one_request_at_a_time()
     # Every few hundred new objects the collector would walk over moto's hundred thousand that stay.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     for task in (_end_with_parent, _load_slow_services):
@@ -152,6 +154,24 @@ def _leave_bucket_policies_unenforced() -> None:
         return PermissionResult.NEUTRAL
 
     FakeBucket.get_permission = neutral
+
+
+def _answer_tables_one_request_at_a_time() -> None:
+    """Make each request to DynamoDB happen as a whole, before or after every other, as the real one's do.
+
+    moto answers in threads without a lock: two conditional writes may both find their condition met, and a transaction
+    that fails puts back a copy of the whole table, without what others wrote meanwhile.
+    """
+    from moto.dynamodb.responses import DynamoHandler
+
+    one_at_a_time = threading.Lock()
+    answer = DynamoHandler.call_action
+
+    def call_action(self: DynamoHandler) -> Any:
+        with one_at_a_time:
+            return answer(self)
+
+    DynamoHandler.call_action = call_action
 
 
 def _end_with_parent() -> None:

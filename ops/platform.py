@@ -39,6 +39,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     staging_buckets: dict[str, str]
     deployments_table: str
     api_keys_table: str
+    datasets_buckets: dict[str, str] = {}
+    """Empty where the stack was last applied before it exported them."""
     alarm_topic: str | None = None
     endpoint: str | None = None
     """Of an account on this machine; None for AWS."""

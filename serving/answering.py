@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from contract import service
 from serving.access.entrance import Entrance
+from serving.deployments.routing import Routing
 from serving.loaded import LoadedModels, LoadedVersion
 from serving.messages import Refused, Request
 from serving.metrics import FAILED, INVALID, OK
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 """How soon a client may look again while no model is loaded."""
+
+_USER = service.USER_HEADER.lower().encode()
 
 A_co = TypeVar("A_co", covariant=True)
 A = TypeVar("A")
@@ -61,26 +65,69 @@ class PredictionMetrics(Protocol):
     def model_error(self, error_type: str) -> None: ...
 
 
+class Fallbacks(Protocol):
+    def fallback(self, model: str, version: str) -> None:
+        """A version was to answer that is not held."""
+        ...
+
+
+class Copying(Protocol):
+    def offer(
+        self,
+        answered: LoadedVersion,
+        shadow: LoadedVersion,
+        inputs: Mapping[str, Array],
+        outputs: Mapping[str, Array],
+    ) -> None:
+        """Have a copy of an answered request run; at once, without an error."""
+        ...
+
+
 class Answering:
     """Every protocol's way to the models."""
 
-    def __init__(self, models: LoadedModels, entrance: Entrance, metrics: PredictionMetrics) -> None:
+    def __init__(
+        self,
+        models: LoadedModels,
+        entrance: Entrance,
+        metrics: PredictionMetrics,
+        fallbacks: Fallbacks | None = None,
+        copying: Copying | None = None,
+    ) -> None:
         self.models = models
         self.entrance = entrance
         self._metrics = metrics
+        self._fallbacks = fallbacks
+        self._copying = copying
 
     def answer(
         self, request: Request, formats: Formats[A], name: str | None = None, version: str | None = None
     ) -> A | Awaitable[A]:
-        """Answer with the version of the model, or with the current or default one; raise Refused."""
+        """Answer with the version of the model, or with the one that is this request's; raise Refused."""
         name = name or self.models.default
         self.entrance.admit(request, name)
-        predictor = self.find(request, name, version)
+        routing = self.models.routings.get(name) if version is None else None
+        shadow: LoadedVersion | None = None
+        if routing is None:
+            predictor = self.find(request, name, version)
+        else:
+            predictor = self._routed(request, name, routing)
+            if routing.shadow is not None and routing.copies():
+                shadow = self.models.find(name, routing.shadow)
         format_ = formats.of(predictor)
         if formats.kept is not None and (flavour := format_.flavour(request)) is not None:
             key = formats.kept.key(predictor.name, predictor.version, flavour, request.body)
-            return formats.kept.answer(key, lambda: self._compute(request, predictor, format_))
-        return self._compute(request, predictor, format_)
+            return formats.kept.answer(key, lambda: self._compute(request, predictor, format_, shadow))
+        return self._compute(request, predictor, format_, shadow)
+
+    def _routed(self, request: Request, name: str, routing: Routing) -> LoadedVersion:
+        chosen = routing.choose(request.headers.get(_USER))
+        if self.models.find(name, chosen) is not None:
+            return self.find(request, name, chosen)
+        found = self.find(request, name)
+        if self._fallbacks is not None:
+            self._fallbacks.fallback(name, chosen)
+        return found
 
     def find(self, request: Request, name: str, version: str | None = None) -> LoadedVersion:
         """The version, noted in the request; raise Refused: 503 before any is loaded, 404 for one that is not."""
@@ -103,17 +150,21 @@ class Answering:
             "no such model or version is loaded: POST /v2/repository/index lists what is",
         )
 
-    def _compute(self, request: Request, predictor: LoadedVersion, format_: Format[A]) -> A | Awaitable[A]:
+    def _compute(
+        self, request: Request, predictor: LoadedVersion, format_: Format[A], shadow: LoadedVersion | None
+    ) -> A | Awaitable[A]:
         started = time.perf_counter()
         try:
             question = format_.read(request)
             if type(question) is not Question or predictor.queue is not None:
-                return self._later(request, predictor, format_, question, started)
+                return self._later(request, predictor, format_, question, shadow, started)
             outputs = predictor.predict(question.inputs)
             answer = format_.write(question, outputs)
         except Exception as error:
             raise self._failed(request, predictor, error, started) from None
         self._count(request, predictor, OK, started)
+        if shadow is not None and self._copying is not None:
+            self._copying.offer(predictor, shadow, question.inputs, outputs)
         return answer
 
     async def _later(
@@ -122,6 +173,7 @@ class Answering:
         predictor: LoadedVersion,
         format_: Format[A],
         question: Question | Awaitable[Question],
+        shadow: LoadedVersion | None,
         started: float,
     ) -> A:
         try:
@@ -135,6 +187,8 @@ class Answering:
         except Exception as error:
             raise self._failed(request, predictor, error, started) from None
         self._count(request, predictor, OK, started)
+        if shadow is not None and self._copying is not None:
+            self._copying.offer(predictor, shadow, asked.inputs, outputs)
         return answer
 
     def _count(self, request: Request, predictor: LoadedVersion, outcome: str, started: float) -> None:

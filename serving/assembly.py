@@ -14,7 +14,8 @@ from serving.access.wiring import Access
 from serving.answering import Answering
 from serving.cache import opening
 from serving.cache.settings import REDIS
-from serving.counting import CacheCounts, FeatureCounts, QueueCounts, trace_report
+from serving.counting import CacheCounts, DeploymentCounts, FeatureCounts, QueueCounts, trace_report
+from serving.deployments.opening import followers
 from serving.docs.document import Terms
 from serving.docs.routes import docs_routes
 from serving.engine.limits import Limits
@@ -36,6 +37,7 @@ from serving.predictor import Predictor
 from serving.routes import READY, Status, predict_route, probe_routes, service_routes
 from serving.rpc.opening import open_rpc
 from serving.settings import Settings
+from serving.shadow.copying import Shadow, busy_by
 from serving.store import Files
 from serving.timing import Timing
 from serving.tracing.worker import FLUSH_SECONDS, Tracing, tracing_of
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from serving.cache.redis_store import RedisStore
     from serving.rpc.server import RpcServer
 
+REPORT_STOP_SECONDS = 1.0
+"""How long a worker may still say that it holds nothing any more."""
 QUEUE_STOP_SECONDS = 1.0
 """How long a queue may still run what nobody waits for any more."""
 
@@ -72,16 +76,18 @@ class Parts:
         self.load = Load()
         self.metrics = Metrics(shared.metrics, worker)
         self._queue_counts = QueueCounts(self.metrics)
+        self._deployment_counts = DeploymentCounts(self.metrics)
         self._features = FeatureLookup(settings.features, FeatureCounts(self.metrics))
         self._store = self._open_store()
         self._kept = opening.open_responses(
             settings.cache, self._store, CacheCounts(self.metrics), namespace=settings.models_bucket
         )
-        self.models = self._models()
+        self.models = self._models(worker)
         self.access = Access(settings.access, shared.limits, worker) if shared.limits is not None else None
         self.tracing = self._tracing(port)
         self._requests = observation.request_log(settings.pod_name)
         self.status = Status(lambda: self.models.find(self.models.default), self._missing)
+        self._shadow = Shadow(self.metrics, self._loop, busy=busy_by(self.load))
         self.answering = Answering(
             self.models,
             Entrance(
@@ -90,6 +96,8 @@ class Parts:
                 max_wait_seconds=settings.max_wait_ms / 1000,
             ),
             self.metrics,
+            self._deployment_counts,
+            self._shadow,
         )
         self._control = Control(
             self.models, self.answering.entrance, patience_seconds=settings.request_timeout_seconds / 2
@@ -162,6 +170,8 @@ class Parts:
     async def close(self) -> None:
         """Once all is answered: end the queues, and write out what is kept back."""
         self.load.stop()
+        self._shadow.close()
+        await asyncio.to_thread(self.models.close, REPORT_STOP_SECONDS)
         for predictor in self.models.loaded():
             if predictor.queue is not None:
                 await predictor.queue.stop(QUEUE_STOP_SECONDS)
@@ -205,7 +215,7 @@ class Parts:
             **repository_routes(self._control),
         }
 
-    def _models(self) -> Models:
+    def _models(self, worker: int) -> Models:
         settings = self._settings
         return Models.of_bucket(
             store.client(settings.download_threads),
@@ -219,6 +229,10 @@ class Parts:
             max_disk_bytes=settings.max_disk_bytes,
             max_memory_bytes=settings.max_memory_bytes,
             threads=settings.download_threads,
+            followers=followers(
+                settings.deployments, pod=settings.pod_name, worker=worker, away=self._deployment_counts.away
+            ),
+            counts=self._deployment_counts,
         )
 
     def _open(self, files: Files) -> Predictor:

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from contract.deployment import Deployment
 from contract.objects import Version
+from serving.deployments.following import Holding
 from serving.disk import Evicted, NoRoom
 from serving.metrics import Metrics
 from serving.model import ModelRefused
@@ -27,6 +29,11 @@ logger = logging.getLogger(__name__)
 BUCKET_PATIENCE_SECONDS = 0.8
 """How long a server that has nothing waits for the bucket before it begins with what is on disk."""
 
+
+class NotPublished(Exception):
+    """A deployment names a version that the bucket does not hold whole."""
+
+
 # What a refusal counts as in the metrics.
 _REFUSALS: dict[type[Exception], str] = {
     VersionCorrupt: "corrupt",
@@ -34,6 +41,7 @@ _REFUSALS: dict[type[Exception], str] = {
     NoRoom: "disk",
     Evicted: "disk",
     NoMemory: "memory",
+    NotPublished: "missing",
 }
 _LASTING = (VersionCorrupt, ModelRefused)
 
@@ -62,13 +70,17 @@ class Catalogue:
         pinned: Version | None = None,
         shelf: Shelf | None = None,
         patience_seconds: float = BUCKET_PATIENCE_SECONDS,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_change` is called when what is held, or why something is not, has changed."""
         self.name = store.name
         self._store = store
         self._open = open_version
         self._metrics = metrics
         self._pinned = pinned
         self._patience_seconds = patience_seconds
+        self._on_change = on_change
+        self._record: Deployment | None = None
         self._loading = threading.Lock()
         self._shelf = shelf or Shelf()
         self._refused: set[Published] = set()
@@ -100,12 +112,33 @@ class Catalogue:
         """Have a version loaded besides the current one, or no longer: at once here, elsewhere at the next refresh."""
         self._asks.put((version, wanted))
 
+    def hold(self, record: Deployment) -> None:
+        """Hold the versions that a deployment names from now on, in place of the highest release."""
+        self._record = record
+        self.wake()
+
+    def holding(self) -> Holding:
+        """What is in memory, and why what a deployment names is not."""
+        loaded = tuple(Version.parse(found.version) for found in self._shelf.loaded() if found.name == self.name)
+        named = self._named
+        return Holding(loaded, {version: why for version, why in self._faults.items() if version in named})
+
+    @property
+    def settled(self) -> bool:
+        """Whether every version that is to answer requests is held, or cannot be."""
+        record = self._record
+        if record is None:
+            return True
+        answering = {str(weight.version) for weight in record.weights}
+        return all(version in self._faults or self._shelf.find(self.name, version) for version in answering)
+
     def wake(self) -> None:
         """Let a thread that follows look up before its time, be it that it was told to stop."""
         self._asks.put(None)
 
-    def follow(self, stop: threading.Event, *, every_seconds: float) -> None:
-        """Refresh until told to stop. Runs in a thread; nothing that happens in a refresh ends it."""
+    def follow(self, stop: threading.Event, *, every_seconds: float, before: Callable[[], None] = lambda: None) -> None:
+        """Refresh until told to stop, once `before` has returned. Runs in a thread; nothing in a refresh ends it."""
+        before()
         late = threading.Timer(self._patience_seconds, self._begin_from_disk)
         late.daemon = True
         late.start()
@@ -141,7 +174,10 @@ class Catalogue:
             published = self._store.published()
             self._listed = tuple(published)
             self._forget(published)
-            self._change_over(self._ranked(published))
+            if self._record is None:
+                self._change_over(self._ranked(published))
+            else:
+                self._hold_named(self._record, published)
             self._serve_asked({str(found.version): found for found in published})
         except StoreUnreachable as error:
             self._metrics.model_error("store")
@@ -151,7 +187,7 @@ class Catalogue:
         self._note_use()
 
     def _forget(self, published: list[Published]) -> None:
-        versions = {str(found.version) for found in published}
+        versions = {str(found.version) for found in published} | self._named
         self._refused &= set(published)
         self._faults = {version: reason for version, reason in self._faults.items() if version in versions}
 
@@ -168,6 +204,23 @@ class Catalogue:
             if self._serve(candidate, current=True):
                 return
 
+    @property
+    def _named(self) -> set[str]:
+        """The versions of the deployment."""
+        return {str(version) for version in self._record.versions} if self._record is not None else set()
+
+    def _hold_named(self, record: Deployment, published: list[Published]) -> None:
+        found = {candidate.version: candidate for candidate in published}
+        for version in record.versions:
+            current = version == record.stable
+            held = self._shelf.find(self.name, str(version))
+            if held is None and version in found:
+                self._serve(found[version], current=current)
+            elif held is None:
+                self._refuse(str(version), NotPublished(f"{self.name} {version} is not in the bucket: publish it"))
+            elif current and held is not self.current:
+                self._put(held, current=True, keep_before=True)
+
     def _serve_asked(self, published: dict[str, Published]) -> None:
         asked = self._store.disk.asked(self.name)
         for version in sorted(asked & published.keys()):
@@ -175,10 +228,14 @@ class Catalogue:
                 # An operator may ask again; looking for room at each refresh would only download in circles.
                 self._store.disk.ask(self.name, version, wanted=False)
         # Taken back by an operator, or withdrawn from the bucket.
-        asked = self._store.disk.asked(self.name)
+        kept = (self._store.disk.asked(self.name) & published.keys()) | self._named
         for predictor in self._shelf.loaded():
-            if predictor.name == self.name and predictor.version not in asked & published.keys():
-                self._shelf.drop(self.name, predictor.version)
+            if (
+                predictor.name == self.name
+                and predictor.version not in kept
+                and self._shelf.drop(self.name, predictor.version)
+            ):
+                self._on_change()
 
     def _serve(self, candidate: Published, *, current: bool) -> bool:
         if candidate in self._refused:
@@ -191,6 +248,12 @@ class Catalogue:
 
     def _serve_from_disk(self) -> None:
         """Begin with what an earlier server left, unless something is served by then."""
+        if self._record is not None:
+            kept = self._store.kept()
+            for version in self._record.versions:
+                if version in kept and self._shelf.find(self.name, str(version)) is None:
+                    self._bring(version, self._store.opened_from_disk, current=version == self._record.stable)
+            return
         published = {found.version for found in self._listed}
         for version in self._store.kept():
             if self.current is not None:
@@ -221,7 +284,8 @@ class Catalogue:
     def _load(self, files: Files, *, current: bool) -> None:
         version, disk = str(files.metadata.version), self._store.disk
         try:
-            for name, evicted in self._shelf.reserve(self.name, version, files.model_bytes, current=current):
+            keep = self._before(version)
+            for name, evicted in self._shelf.reserve(self.name, version, files.model_bytes, current=current, keep=keep):
                 disk.ask(name, evicted, wanted=False)
                 logger.warning("evicted %s %s for %s %s", name, evicted, self.name, version)
             # An operator may have had it loaded before it became the one to serve.
@@ -230,20 +294,31 @@ class Catalogue:
             self._shelf.release(self.name, version)
             raise
         before = self.current
-        keep_before = before is not None and before.version in disk.asked(self.name)
+        keep_before = before is not None and before.version in disk.asked(self.name) | self._named
+        self._put(predictor, current=current, keep_before=keep_before)
+
+    def _before(self, version: str) -> list[str]:
+        """Versions that the deployment needs more than this one."""
+        named = [] if self._record is None else [str(named) for named in self._record.versions]
+        return named[: named.index(version)] if version in named else []
+
+    def _put(self, predictor: Predictor, *, current: bool, keep_before: bool) -> None:
+        version = predictor.version
         self._shelf.put(predictor, current=current, keep_before=keep_before)
         self._faults = {at: reason for at, reason in self._faults.items() if at != version}
         if current:
             self._metrics.serving(self.name, version)
         besides = "" if current else " besides"
         logger.warning("serving %s %s%s", self.name, version, besides, extra={"model_version": version})
+        self._on_change()
 
     def _refuse(self, version: str, error: Exception) -> None:
         # What is for want of room is tried at each refresh, and told once.
         if self._faults.get(version) != str(error):
             self._metrics.model_error(_REFUSALS[type(error)])
             logger.error("refused version %s: %s; %s", version, error, self._stays())
-        self._faults = {**self._faults, version: str(error)}
+            self._faults = {**self._faults, version: str(error)}
+            self._on_change()
 
     def _note_use(self) -> None:
         current = self.current

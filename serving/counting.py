@@ -23,6 +23,33 @@ class QueueCounts:
         )
 
 
+class DeploymentCounts:
+    """How deployment records are followed."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._revisions = metrics.gauge(
+            "model_deployment_revision",
+            "Revision of the deployment's record that every worker follows at least",
+            ("model",),
+            combine=min,
+        )
+        self._fallbacks = metrics.counter(
+            "model_fallbacks_total",
+            "Requests for a version that was not held, answered by the stable one",
+            ("model", "model_version"),
+        )
+        self._away = metrics.counter("deployments_away_total", "Times that the deployments table did not answer")
+
+    def revision(self, model: str, revision: int) -> None:
+        self._revisions.labels(model).set(revision)
+
+    def fallback(self, model: str, version: str) -> None:
+        self._fallbacks.labels(model, version).inc()
+
+    def away(self) -> None:
+        self._away.inc()
+
+
 class FeatureCounts:
     """Lookups in the feature store."""
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from contract.metadata import ModelMetadata
+from serving.deployments.routing import Routing
 from serving.model import Array
 
 
@@ -52,6 +53,11 @@ class LoadedModels(Protocol):
     @property
     def missing(self) -> Sequence[str]:
         """Models that were named and have no version yet."""
+        ...
+
+    @property
+    def routings(self) -> Mapping[str, Routing]:
+        """By model: which version answers a request that names none; the current one where there is no routing."""
         ...
 
     def find(self, name: str, version: str | None = None) -> LoadedVersion | None: ...

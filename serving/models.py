@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving import disk, shelf, store
-from serving.catalogue import Catalogue, Entry
+from serving.catalogue import BUCKET_PATIENCE_SECONDS, Catalogue, Entry
+from serving.counting import DeploymentCounts
+from serving.deployments.deployments import Deployments
+from serving.deployments.following import Follower
+from serving.deployments.opening import Followers
+from serving.deployments.routing import Routing
 from serving.metrics import Metrics
 from serving.predictor import Predictor
 from serving.shelf import Shelf
@@ -23,11 +28,16 @@ if TYPE_CHECKING:
 class Models:
     """The models that were named, each followed in a thread of its own. Only look-ups run on the event loop."""
 
-    def __init__(self, catalogues: Sequence[Catalogue], held: Shelf) -> None:
+    def __init__(
+        self, catalogues: Sequence[Catalogue], held: Shelf, deployments: Deployments, follower: Follower | None = None
+    ) -> None:
         if not catalogues:
             raise ValueError("no model is named: name at least one")
         self._catalogues = {catalogue.name: catalogue for catalogue in catalogues}
         self._held = held
+        self._deployments = deployments
+        self._follower = follower
+        self._settled: set[str] = set()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self.default = catalogues[0].name
@@ -48,9 +58,17 @@ class Models:
         max_disk_bytes: int = disk.DEFAULT_MAX_BYTES,
         max_memory_bytes: int = shelf.DEFAULT_MAX_BYTES,
         threads: int = store.DEFAULT_THREADS,
+        followers: Followers | None = None,
+        counts: DeploymentCounts | None = None,
     ) -> Models:
-        """Models from one bucket, over one disk and one bound on memory."""
+        """Models from one bucket, over one disk and one bound on memory; `followers` where deployments are followed."""
         held = Shelf(max_memory_bytes)
+        follower: Follower | None = None
+
+        def holding_changed() -> None:
+            if follower is not None:
+                follower.holding_changed()
+
         catalogues = [
             Catalogue(
                 Store(
@@ -67,10 +85,14 @@ class Models:
                 metrics,
                 pinned=model.version,
                 shelf=held,
+                on_change=holding_changed,
             )
             for model in named
         ]
-        return cls(catalogues, held)
+        deployments = Deployments(catalogues, cache_dir, counts or DeploymentCounts(metrics))
+        if followers is not None:
+            follower = followers([model.name for model in named], deployments)
+        return cls(catalogues, held, deployments, follower)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,8 +100,12 @@ class Models:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Models that have no version to answer with yet."""
-        return tuple(name for name in self._catalogues if self._held.find(name) is None)
+        """Models that have no version to answer with yet, or at the start not every one that their deployment names."""
+        return tuple(name for name, catalogue in self._catalogues.items() if not self._is_there(name, catalogue))
+
+    @property
+    def routings(self) -> Mapping[str, Routing]:
+        return self._deployments.routings
 
     @property
     def ready(self) -> bool:
@@ -109,12 +135,14 @@ class Models:
         return self._ask(name, version, wanted=False)
 
     def start(self, *, every_seconds: float) -> None:
-        """Follow the bucket from now on; the first look begins at once."""
+        """Follow the bucket and the deployments from now on; the first look begins at once."""
+        if self._follower is not None:
+            self._follower.start()
         for catalogue in self._catalogues.values():
             thread = threading.Thread(
                 target=catalogue.follow,
                 args=(self._stop,),
-                kwargs={"every_seconds": every_seconds},
+                kwargs={"every_seconds": every_seconds, "before": self._await_deployments},
                 name=f"catalogue-{catalogue.name}",
                 daemon=True,
             )
@@ -124,8 +152,33 @@ class Models:
     def stop(self) -> None:
         """Follow no longer; returns at once, since the threads are daemons and may be in the middle of a download."""
         self._stop.set()
+        if self._follower is not None:
+            self._follower.stop()
         for catalogue in self._catalogues.values():
             catalogue.wake()
+
+    def close(self, seconds: float) -> None:
+        """Wait that long for the last report to the deployments table."""
+        if self._follower is not None:
+            self._follower.join(seconds)
+
+    def _is_there(self, name: str, catalogue: Catalogue) -> bool:
+        if self._held.find(name) is None:
+            return False
+        # Once a server is ready, a version that it lacks is answered for by the stable one.
+        if (
+            name not in self._settled
+            and catalogue.settled
+            and (self._follower is None or self._follower.settled.is_set())
+        ):
+            self._settled.add(name)
+        return name in self._settled
+
+    def _await_deployments(self) -> None:
+        """Know the deployments before the first version is loaded, unless the table takes its time."""
+        if self._follower is not None and not self._follower.settled.wait(BUCKET_PATIENCE_SECONDS):
+            self._deployments.begin_without()
+            self._follower.settled.set()
 
     def _ask(self, name: str, version: str, *, wanted: bool) -> bool:
         catalogue = self._catalogues.get(name)

@@ -15,6 +15,8 @@ from serving.access import settings as access
 from serving.access.settings import AccessSettings
 from serving.cache import settings as cache
 from serving.cache.settings import CacheSettings
+from serving.deployments import settings as deployments
+from serving.deployments.settings import DeploymentSettings
 from serving.execution import settings as execution
 from serving.execution.settings import ExecutionSettings
 from serving.features import settings as features
@@ -66,6 +68,8 @@ class Settings:
     drain_seconds: int
     """How long the container still answers after SIGTERM while readiness already says no."""
     refresh_seconds: int
+    deployments: DeploymentSettings | None
+    """None: models follow the bucket alone."""
     runtime: Runtime
     execution: ExecutionSettings
     features: FeatureSettings
@@ -107,6 +111,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         keep_alive_seconds=read.number(service.ENV_KEEP_ALIVE_SECONDS, 75, 1, 4100),
         drain_seconds=read.number(service.ENV_DRAIN_SECONDS, service.DRAIN_SECONDS, 0, 600),
         refresh_seconds=read.number(service.ENV_REFRESH_SECONDS, 30, 1, 3600),
+        deployments=deployments.read(read),
         runtime=runtime.read(read),
         execution=execution.read(read),
         features=features.read(read),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from serving.predictor import Predictor
 
@@ -48,13 +48,17 @@ class Shelf:
         """Every version in memory once, in the order in which they came."""
         return tuple(found for (_, version), found in self._table.items() if version is not None)
 
-    def reserve(self, name: str, version: str, size: int, *, current: bool) -> list[Key]:
-        """Make room for a version before it is loaded; return what was evicted, or raise NoMemory."""
+    def reserve(self, name: str, version: str, size: int, *, current: bool, keep: Collection[str] = ()) -> list[Key]:
+        """Make room for a version before it is loaded; return what was evicted, or raise NoMemory.
+
+        Versions of the same model that are to be kept do not make room.
+        """
         key = (name, version)
         with self._writing:
             if key in self._sizes:
                 return []
             fixed = {(model, at) for model, at in self._current.items() if not (current and model == name)}
+            fixed |= {(name, kept) for kept in keep}
             # What is being loaded has no use yet, and no predictor to take away.
             movable = [held for held in self._sizes if held not in fixed and held in self._table]
             movable.sort(key=lambda held: self._used.get(held, 0.0))

@@ -62,7 +62,13 @@ def build(settings: Settings) -> Exports:
     certificates = _certificates(settings, shared, domains, zone)
     serving = {
         region: build_serving(
-            settings, facts[region], account, data[region], tables.api_keys, certificates.regional.get(region)
+            settings,
+            facts[region],
+            account,
+            data[region],
+            tables.api_keys,
+            tables.registry,
+            certificates.regional.get(region),
         )
         for region in settings.regions
     }
@@ -264,6 +270,7 @@ def _exports(
         "regions": list(settings.regions),
         "models_buckets": {region: layer.store.production_bucket for region, layer in data.items()},
         "staging_buckets": {region: layer.store.staging_bucket for region, layer in data.items()},
+        "datasets_buckets": {region: layer.store.datasets_bucket for region, layer in data.items()},
         "deployments_table": tables.registry.table_name,
         "api_keys_table": tables.api_keys.table_name,
         "image_repositories": {region: layer.images.repository_url for region, layer in data.items()},

@@ -19,6 +19,7 @@ from components.models.store import ModelStore, ModelStoreArgs
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.network.vpc import Network, NetworkArgs
 from components.registry.api_keys import ApiKeys
+from components.registry.deployments import Registry
 from contract import service
 from infra.naming import Names
 from infra.settings import Settings
@@ -104,6 +105,7 @@ def build_serving(
     account_id: str,
     data: DataLayer,
     api_keys: ApiKeys,
+    registry: Registry,
     certificate_arn: pulumi.Input[str] | None,
 ) -> ServingLayer:
     place = place_of(settings, facts.region)
@@ -144,7 +146,17 @@ def build_serving(
     cluster = _cluster(settings, place, account_id, data, network, groups, facts.zones, cluster_name)
     ingress = _ingress(settings, place, data, network, groups, certificate_arn, cluster_name)
     build_workload(
-        settings, place, account_id, data.keys, data.store, api_keys, cluster, ingress, cidr, len(facts.zones)
+        settings,
+        place,
+        account_id,
+        data.keys,
+        data.store,
+        api_keys,
+        registry,
+        cluster,
+        ingress,
+        cidr,
+        len(facts.zones),
     )
     return ServingLayer(network, cluster, ingress)
 

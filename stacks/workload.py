@@ -12,8 +12,9 @@ from components.keys.keys import Keys
 from components.models import access as model_access
 from components.models.store import ModelStore
 from components.network import subnets
-from components.registry import access as key_access
+from components.registry import access as table_access
 from components.registry.api_keys import ApiKeys
+from components.registry.deployments import Registry
 from components.workload import labels
 from components.workload.authentication import Authentication, TokenIssuer
 from components.workload.autoscaling import Scaling
@@ -37,6 +38,7 @@ def build_workload(
     keys: Keys,
     store: ModelStore,
     api_keys: ApiKeys,
+    registry: Registry,
     cluster: Cluster,
     ingress: Ingress,
     cidr: str,
@@ -64,7 +66,7 @@ def build_workload(
             cluster_name=cluster.cluster_name,
             namespace=labels.SERVING_NAMESPACE,
             service_account=service.SERVICE_NAME,
-            statements=_statements(settings, place.region, keys, store, api_keys),
+            statements=_statements(settings, place.region, keys, store, api_keys, registry),
         ),
     )
     plan = subnets.plan(cidr, zones, settings.network.public_prefix_length, settings.network.private_prefix_length)
@@ -82,6 +84,7 @@ def build_workload(
                 environment=settings.environment,
                 log_level=settings.log_level,
                 models_bucket=store.production_bucket,
+                deployments_table=registry.table_name,
                 model_name=wanted.model_name,
                 model_version=wanted.model_version,
                 max_body_bytes=wanted.max_body_bytes,
@@ -115,17 +118,20 @@ def build_workload(
 
 
 def _statements(
-    settings: Settings, region: str, keys: Keys, store: ModelStore, api_keys: ApiKeys
+    settings: Settings, region: str, keys: Keys, store: ModelStore, api_keys: ApiKeys, registry: Registry
 ) -> list[dict[str, Any]]:
-    """What the pods may do in AWS: read their model, and the keys of their callers where those are asked for."""
+    """What the pods may do in AWS: read their model, follow its deployment, and read the keys of callers if asked."""
     statements = model_access.reader_statements(
         bucket_arn=store.production_bucket_arn,
         key_arn=keys.data_key_arn,
         model_name=settings.workload.model_name,
         region=region,
     )
+    statements += table_access.follower_statements(
+        table_arn=registry.table_arns[region], key_arn=keys.data_key_arn, region=region
+    )
     if settings.access.authentication == "required":
-        statements += key_access.reader_statements(
+        statements += table_access.reader_statements(
             table_arn=api_keys.table_arns[region], key_arn=keys.data_key_arn, region=region
         )
     return statements

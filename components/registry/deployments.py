@@ -26,15 +26,16 @@ class Registry(Component, area="registry"):
     """
 
     table_name: pulumi.Output[str]
-    table_arn: pulumi.Output[str]
+    table_arns: dict[str, pulumi.Output[str]]
+    """By region: what the pods of each follow."""
     stream_arn: pulumi.Output[str]
-    replica_arn: pulumi.Output[str | None]
 
     def __init__(self, name: str, args: TableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args.place, opts)
         copies = replicated_table(self, args, _SCHEMA)
         self.table_name = copies.table.name
-        self.table_arn = copies.table.arn
+        self.table_arns = {self.region: copies.table.arn}
         self.stream_arn = copies.table.stream_arn
-        self.replica_arn = pulumi.Output.from_input(copies.replica.arn if copies.replica else None)
+        if args.replica is not None and copies.replica is not None:
+            self.table_arns[args.replica.region] = copies.replica.arn
         self.finish()

@@ -35,6 +35,8 @@ class ServerSettings:
     environment: str
     log_level: str
     models_bucket: pulumi.Input[str]
+    deployments_table: pulumi.Input[str]
+    """Whose record of the model, once there is one, decides which versions serve."""
     model_name: str
     model_version: str
     max_body_bytes: int
@@ -79,6 +81,7 @@ def environment(settings: ServerSettings, region: str) -> dict[str, pulumi.Input
         service.ENV_ENVIRONMENT: settings.environment,
         service.ENV_LOG_LEVEL: settings.log_level,
         service.ENV_MODELS_BUCKET: settings.models_bucket,
+        service.ENV_DEPLOYMENTS_TABLE: settings.deployments_table,
         service.ENV_MODEL_NAME: settings.model_name,
         service.ENV_MODEL_VERSION: settings.model_version,
         service.ENV_HTTP_PORT: str(service.HTTP_PORT),

@@ -6,6 +6,7 @@ by its own monotonic clock. A holder that was asleep meanwhile cannot do harm: e
 
 from __future__ import annotations
 
+import functools
 import time
 import uuid
 from collections.abc import Callable
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 SECONDS = 15.0
 """A holder renews well before; another waits as long without a renewal before it takes over."""
 RENEW_SECONDS = 5.0
+
+_TRIES = 10
+"""Transactions on a lease are few and take milliseconds, no longer than the way to ask again."""
 
 _HOLDER, _TOKEN, _RENEWALS = "holder", "token", "renewals"
 
@@ -100,25 +104,16 @@ class Leases:
             }
         names = {"#token": _TOKEN} if before is None else {"#token": _TOKEN, "#renewals": _RENEWALS}
         item = {**key.item, _HOLDER: {"S": holder}, _TOKEN: {"N": str(token)}, _RENEWALS: {"N": "0"}}
-        try:
-            self._dynamodb.put_item(TableName=self._table, Item=item, ExpressionAttributeNames=names, **condition)
-        except ClientError as error:
-            if _lost(error):
-                return None
-            raise
-        return Lease(key, holder, token)
+        put = functools.partial(
+            self._dynamodb.put_item, TableName=self._table, Item=item, ExpressionAttributeNames=names, **condition
+        )
+        return Lease(key, holder, token) if _made(put) else None
 
     def _update(self, lease: Lease, **update: Any) -> bool:
         held = held_condition(self._table, lease)
         for part in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
             held[part] |= update.pop(part)
-        try:
-            self._dynamodb.update_item(**held, **update)
-        except ClientError as error:
-            if _lost(error):
-                return False
-            raise
-        return True
+        return _made(functools.partial(self._dynamodb.update_item, **held, **update))
 
 
 def held_condition(table: str, lease: Lease) -> dict[str, Any]:
@@ -136,5 +131,21 @@ def _number(item: Any, name: str) -> int:
     return int(item[name]["N"])
 
 
-def _lost(error: ClientError) -> bool:
-    return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
+def _made(write: Callable[[], object]) -> bool:
+    """Make a conditional write; False where its condition does not hold.
+
+    A change of a deployment looks at the lease in its transaction, and a write that meets it there is turned away for
+    that moment: it says nothing of who holds the lease.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            write()
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code")
+            if code == "ConditionalCheckFailedException":
+                return False
+            if code != "TransactionConflictException" or not left:
+                raise
+        else:
+            return True
+    return False

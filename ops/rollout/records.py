@@ -26,9 +26,6 @@ ATTEMPTS = 200
 """At a hundred conflicting writers a write is still made; past this many something else is wrong."""
 _LONGEST_PAUSE_SECONDS = 0.2
 
-_RECORD, _LEASE = 0, 2
-"""Places in the transaction, by which DynamoDB says what was in its way."""
-
 
 class RecordConflict(RuntimeError):
     """Others changed the deployment each time between the reading and the writing."""
@@ -101,9 +98,11 @@ class Records:
         action: str,
         reason: str,
         lease: Lease | None = None,
+        noted: bool = True,
     ) -> Deployment:
         """Write what `make` makes of the record, and return it.
 
+        Without `noted` the history gets no entry: for what only the controller's figures change.
         `make` is called anew on each conflict, and may refuse by raising. What it returns unchanged is not written.
         Raises LeaseLost where a lease was given that is no longer held, and RecordConflict after many tries.
         """
@@ -114,7 +113,7 @@ class Records:
                 return before
             after = self._stamped(made, before.revision + 1, by)
             try:
-                self._write(after, action=action, reason=reason, replaces=before.revision, lease=lease)
+                self._write(after, action=action, reason=reason, replaces=before.revision, lease=lease, noted=noted)
             except RecordConflict:
                 self._pause(random.uniform(0, min(_LONGEST_PAUSE_SECONDS, 0.002 * 2 ** min(attempt, 10))))
                 continue
@@ -143,7 +142,16 @@ class Records:
             changes["changed_by"] = by
         return documents.replace(made, **changes)
 
-    def _write(self, after: Deployment, *, action: str, reason: str, replaces: int | None, lease: Lease | None) -> None:
+    def _write(
+        self,
+        after: Deployment,
+        *,
+        action: str,
+        reason: str,
+        replaces: int | None,
+        lease: Lease | None,
+        noted: bool = True,
+    ) -> None:
         entry = Change(
             revision=after.revision,
             at=after.changed_at,
@@ -163,13 +171,13 @@ class Records:
             put["ExpressionAttributeNames"] = {"#revision": registry.REVISION_ATTRIBUTE}
             put["ExpressionAttributeValues"] = {":before": {"N": str(replaces)}}
         key = registry.history(self.tenant, after.deployment_id, after.revision)
-        noted = {
+        noting = {
             "TableName": self._table,
             "Item": {**key.item, registry.DOCUMENT_ATTRIBUTE: {"S": documents.encode(entry).decode()}},
             "ConditionExpression": "attribute_not_exists(#hash)",
             "ExpressionAttributeNames": {"#hash": registry.HASH_KEY},
         }
-        writes: list[Any] = [{"Put": put}, {"Put": noted}]
+        writes: list[Any] = [{"Put": put}, *([{"Put": noting}] if noted else [])]
         if lease is not None:
             writes.append({"ConditionCheck": held_condition(self._table, lease)})
         try:
@@ -178,7 +186,8 @@ class Records:
             reasons = _reasons(error)
             if not reasons:
                 raise
-            if len(reasons) > _LEASE and reasons[_LEASE] == _FAILED:
+            # The lease is the last of the items, and DynamoDB gives its reasons in their order.
+            if lease is not None and reasons[-1] == _FAILED:
                 raise LeaseLost(f"another controller has taken over the deployment {after.deployment_id!r}") from None
             raise RecordConflict(after.deployment_id) from None
 

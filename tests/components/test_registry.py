@@ -135,17 +135,17 @@ def test_without_a_second_region_there_is_one_copy() -> None:
     outputs = made.one("serveml:registry:Registry").registered_outputs or {}
     assert outputs["table_name"] == NAME
     assert outputs["stream_arn"].startswith("arn:aws:dynamodb:eu-west-1:")
-    assert outputs.get("replica_arn") is None
 
 
-def test_the_table_of_keys_names_the_copy_of_each_region() -> None:
-    made = graph(ApiKeys)
-    outputs = made.one("serveml:registry:ApiKeys").registered_outputs or {}
+@BOTH
+def test_a_table_names_the_copy_of_each_region(make: Make) -> None:
+    made, name = graph(make), f"serveml:registry:{make.__name__}"
+    outputs = made.one(name).registered_outputs or {}
     assert outputs["table_arns"] == {
         "eu-west-1": made.one("Table").outputs["arn"],
         "eu-central-1": made.one("TableReplica").outputs["arn"],
     }
-    alone = graph(ApiKeys, args(None)).one("serveml:registry:ApiKeys").registered_outputs or {}
+    alone = graph(make, args(None)).one(name).registered_outputs or {}
     assert list(alone["table_arns"]) == ["eu-west-1"]
 
 
@@ -160,3 +160,16 @@ def test_who_reads_the_keys_may_decrypt_through_dynamodb_alone_and_write_nothing
     assert {action for statement in statements for action in statement["Action"]} == {"dynamodb:Scan", "kms:Decrypt"}
     assert statements[0]["Resource"] == [arn]
     assert statements[1]["Condition"] == {"StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}}
+
+
+def test_who_follows_deployments_reads_them_by_name_and_writes_reports_alone() -> None:
+    arn = f"arn:aws:dynamodb:eu-west-1:123456789012:table/{NAME}"
+    read, report, decrypt = access.follower_statements(table_arn=arn, key_arn=KEY, region="eu-west-1")
+    assert read["Action"] == ["dynamodb:BatchGetItem"]
+    assert report["Action"] == ["dynamodb:PutItem", "dynamodb:DeleteItem"]
+    assert report["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["pods#*"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+    assert decrypt["Condition"] == {"StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}}
+    assert {arn, KEY} == {resource for part in (read, report, decrypt) for resource in part["Resource"]}

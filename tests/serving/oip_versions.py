@@ -13,6 +13,7 @@ from contract.metadata import ModelMetadata, TensorSpec
 from contract.objects import Version
 from serving.access.entrance import Entrance
 from serving.answering import Answering
+from serving.deployments.routing import Routing
 from serving.errors import error_body
 from serving.loaded import LoadedVersion
 from serving.messages import Refused, Request, Response
@@ -65,6 +66,7 @@ class Loaded:
     def __init__(self, *versions: LoadedVersion) -> None:
         self.versions = list(versions)
         self.missing: Sequence[str] = ()
+        self.routings: Mapping[str, Routing] = {}
 
     @property
     def default(self) -> str:

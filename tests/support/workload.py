@@ -43,6 +43,7 @@ SETTINGS = ServerSettings(
     environment="prod",
     log_level="warning",
     models_bucket="serveml-prod-euw1-models",
+    deployments_table="serveml-prod-deployments",
     model_name="churn",
     model_version="latest",
     max_body_bytes=1_048_576,

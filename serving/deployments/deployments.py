@@ -1,0 +1,79 @@
+"""The records as they take effect in one worker: what each model's catalogue holds, and where requests go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from contract import deployment as documents
+from contract.deployment import Deployment, InvalidDeployment
+from serving import disk
+from serving.deployments.following import Holding
+from serving.deployments.routing import Routing
+
+logger = logging.getLogger(__name__)
+
+_KEPT = "deployment.json"
+
+
+class Holder(Protocol):
+    """One model's versions."""
+
+    name: str
+
+    def hold(self, record: Deployment) -> None:
+        """Hold the versions that the record names, in place of what the bucket says."""
+        ...
+
+    def holding(self) -> Holding: ...
+
+
+class Counts(Protocol):
+    def revision(self, model: str, revision: int) -> None: ...
+
+
+class Deployments:
+    """What was read last, kept on disk as well: a restart goes on with it while the table is away."""
+
+    def __init__(self, holders: Sequence[Holder], cache_dir: Path, counts: Counts) -> None:
+        self.routings: Mapping[str, Routing] = {}
+        """By model; a model without a record has none. Replaced as a whole, so that a look needs no lock."""
+        self._holders = {holder.name: holder for holder in holders}
+        self._cache_dir = cache_dir
+        self._counts = counts
+
+    def follow(self, name: str, record: Deployment) -> None:
+        """A model's record has changed, or is there for the first time."""
+        self._apply(name, record)
+        try:
+            disk.replace(self._path(name), documents.encode(record))
+        except OSError as error:
+            # A full disk must not keep a rollback from taking effect.
+            logger.error("the deployment %s could not be kept on disk: %s", name, error.strerror)
+
+    def begin_without(self) -> None:
+        """The table is away, and was not read yet: go on with what an earlier server read."""
+        for name in self._holders.keys() - self.routings.keys():
+            try:
+                record = documents.decode(self._path(name).read_bytes(), Deployment)
+            except FileNotFoundError:
+                continue
+            except (OSError, InvalidDeployment) as error:
+                logger.error("what was kept of the deployment %s cannot be read: %s", name, error)
+                continue
+            self._apply(name, record)
+
+    def holding(self, name: str) -> Holding:
+        return self._holders[name].holding()
+
+    def _apply(self, name: str, record: Deployment) -> None:
+        routing = Routing(record)
+        self.routings = {**self.routings, name: routing}
+        self._holders[name].hold(record)
+        self._counts.revision(name, record.revision)
+        logger.warning("%s follows %s", name, routing)
+
+    def _path(self, name: str) -> Path:
+        return self._cache_dir / name / _KEPT

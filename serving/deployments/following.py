@@ -1,0 +1,178 @@
+"""The thread that follows the records: reads them again and again, hands on what changed, and reports what is held."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+from contract.deployment import Deployment, Report
+from contract.objects import Version
+from serving.deployments.table import TableAway
+
+logger = logging.getLogger(__name__)
+
+JITTER = 0.25
+REPORT_SECONDS = 20.0
+"""Between two reports that say the same: operators take a worker that is silent for much longer to have ended."""
+REPORT_AGAIN_SECONDS = 0.2
+"""From a change of what is held, which comes from another thread, to its report."""
+
+
+class Table(Protocol):
+    """Both ways raise TableAway."""
+
+    region: str
+
+    def read(self, names: Sequence[str]) -> Mapping[str, Deployment]: ...
+
+    def report(self, name: str, report: Report) -> None: ...
+
+    def withdraw_report(self, name: str, pod: str, worker: int) -> None: ...
+
+
+class Holding(NamedTuple):
+    """What a worker holds of one model."""
+
+    loaded: tuple[Version, ...]
+    refused: Mapping[str, str]
+    """By version: why it is not held."""
+
+
+class Followed(Protocol):
+    """Who is told of the records."""
+
+    def follow(self, name: str, record: Deployment) -> None:
+        """A model's record has changed, or is there for the first time."""
+        ...
+
+    def begin_without(self) -> None:
+        """The table is away, and was not read yet."""
+        ...
+
+    def holding(self, name: str) -> Holding: ...
+
+
+class Follower:
+    """Follows the records of some models in a thread of its own, made with `table`, which it opens there."""
+
+    def __init__(
+        self,
+        open_table: Callable[[], Table],
+        names: Sequence[str],
+        followed: Followed,
+        *,
+        pod: str,
+        worker: int,
+        every_seconds: float,
+        away: Callable[[], None],
+    ) -> None:
+        """`away` counts the times that the table did not answer."""
+        self._open_table = open_table
+        self._names = names
+        self._followed = followed
+        self._pod = pod
+        self._worker = worker
+        self._every_seconds = every_seconds
+        self._away = away
+        self.settled = threading.Event()
+        """The records were read once, or it was seen that they cannot be."""
+        self._records: dict[str, Deployment] = {}
+        self._reported: dict[str, tuple[tuple[object, ...], float]] = {}
+        self._is_away = False
+        self._stopping = threading.Event()
+        self._changed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="deployments", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Report that this worker has ended, without waiting for it to have been said."""
+        self._stopping.set()
+        self._changed.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the last report."""
+        self._thread.join(seconds)
+
+    def holding_changed(self) -> None:
+        """Report soon."""
+        self._changed.set()
+
+    def _run(self) -> None:
+        table = self._open_table()
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            if now >= due:
+                self._read(table)
+                due = time.monotonic() + self._every_seconds * random.uniform(1 - JITTER, 1 + JITTER)
+            self._report(table)
+            if self._changed.wait(max(0.0, due - time.monotonic())):
+                self._changed.clear()
+                # Several changes come close together: one report tells of them all.
+                self._stopping.wait(REPORT_AGAIN_SECONDS)
+        self._withdraw(table)
+
+    def _read(self, table: Table) -> None:
+        try:
+            records = table.read(self._names)
+        except TableAway as error:
+            self._note_away(str(error))
+            if not self.settled.is_set():
+                self._followed.begin_without()
+                self.settled.set()
+            return
+        if self._is_away:
+            self._is_away = False
+            logger.warning("the deployments can be read again")
+        for name, record in records.items():
+            before = self._records.get(name)
+            # Of two reads the later may be the older: each may come from another copy.
+            if before is None or record.revision > before.revision or record.created_at != before.created_at:
+                self._records[name] = record
+                self._followed.follow(name, record)
+        self.settled.set()
+
+    def _report(self, table: Table) -> None:
+        for name, record in self._records.items():
+            held = self._followed.holding(name)
+            said = (record.revision, held.loaded, tuple(sorted(held.refused.items())))
+            before = self._reported.get(name)
+            now = time.monotonic()
+            if before is not None and before[0] == said and now - before[1] < REPORT_SECONDS:
+                continue
+            report = Report(
+                region=table.region,
+                pod=self._pod,
+                worker=self._worker,
+                revision=record.revision,
+                loaded=held.loaded,
+                at=datetime.now(UTC),
+                refused=dict(held.refused),
+            )
+            try:
+                table.report(name, report)
+            except TableAway as error:
+                self._note_away(str(error))
+                return
+            self._reported[name] = (said, now)
+
+    def _withdraw(self, table: Table) -> None:
+        for name in self._reported:
+            try:
+                table.withdraw_report(name, self._pod, self._worker)
+            except TableAway as error:
+                self._note_away(str(error))
+                return
+
+    def _note_away(self, message: str) -> None:
+        self._away()
+        if not self._is_away:
+            self._is_away = True
+            logger.warning("%s; what was read last stays", message)
