@@ -30,14 +30,20 @@ class PodFailed(RuntimeError):
 class Pod:
     """A running, ready server and where it listens."""
 
+    name: str
     url: str
     probe_url: str
     log: Path
 
+    @property
+    def metrics_target(self) -> str:
+        """As Prometheus names it."""
+        return self.probe_url.removeprefix("http://")
+
 
 @contextmanager
-def serving_pod(world: LocalWorld, model_name: str) -> Generator[Pod]:
-    """Start `python -m serving` on the world's bucket and keys, yield when it is ready, end it by SIGTERM."""
+def serving_pod(world: LocalWorld, model_name: str, *, name: str = "pod-0", workers: int = 1) -> Generator[Pod]:
+    """Start `python -m serving` on the world's bucket and tables, yield when it is ready, end it by SIGTERM."""
     port, probe_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="serveml-pod-") as folder:
         log = Path(folder) / "log.jsonl"
@@ -48,6 +54,10 @@ def serving_pod(world: LocalWorld, model_name: str) -> Generator[Pod]:
             service.ENV_LOG_LEVEL: "info",
             service.ENV_MODELS_BUCKET: world.models_bucket,
             service.ENV_MODEL_NAME: model_name,
+            service.ENV_DEPLOYMENTS_TABLE: world.deployments_table,
+            service.ENV_DEPLOYMENTS_REFRESH_MS: "500",
+            service.ENV_POD_NAME: name,
+            service.ENV_WORKERS: str(workers),
             service.ENV_HOST: HOST,
             service.ENV_HTTP_PORT: str(port),
             service.ENV_PROBE_PORT: str(probe_port),
@@ -68,7 +78,7 @@ def serving_pod(world: LocalWorld, model_name: str) -> Generator[Pod]:
                 start_new_session=True,
             )
         try:
-            pod = Pod(f"http://{HOST}:{port}", f"http://{HOST}:{probe_port}", log)
+            pod = Pod(name, f"http://{HOST}:{port}", f"http://{HOST}:{probe_port}", log)
             _wait_until_ready(pod, process)
             yield pod
         finally:

@@ -20,6 +20,12 @@ READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 
 
+ABSENT = (
+    "no `prometheus` was found on the path: install it (Debian: apt-get install prometheus, or "
+    "https://prometheus.io/download/)"
+)
+
+
 class PrometheusAbsent(RuntimeError):
     """There is no Prometheus on this machine; the message says where to get one."""
 
@@ -40,10 +46,7 @@ def prometheus(targets: Sequence[str], *, every_seconds: float = 1.0) -> Generat
     """
     binary = shutil.which("prometheus")
     if binary is None:
-        raise PrometheusAbsent(
-            "no `prometheus` was found on the path: install it (Debian: apt-get install prometheus, or "
-            "https://prometheus.io/download/)"
-        )
+        raise PrometheusAbsent(ABSENT)
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="serveml-prometheus-") as folder:
         configuration = Path(folder) / "prometheus.json"

@@ -45,6 +45,10 @@ class LocalWorld:
     def keys_table(self) -> str:
         return cast(str, self.graph.exports["api_keys_table"])
 
+    @property
+    def deployments_table(self) -> str:
+        return cast(str, self.graph.exports["deployments_table"])
+
     def s3(self) -> S3Client:
         return self._session().client("s3", endpoint_url=self.endpoint)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops import local
-from ops.commands import canary, data, deployment, key, model, publish, rollback
+from ops.commands import canary, data, deployment, key, local, model, publish, rollback
 
 app = typer.Typer(
     name="serveml", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__

@@ -1,4 +1,4 @@
-"""The demonstration: a real model published into the provisioned bucket, served to a caller with a key, and checked."""
+"""The demonstration: a real model published into the provisioned bucket, served, checked, and followed by others."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import onnxruntime
 from rich.console import Console
 from rich.table import Table
 
 from contract import service
+from contract.access import MOST_REQUESTS_PER_MINUTE
 from contract.objects import Version
 from localcloud.coverage import Coverage, coverage_of
 from localcloud.pod import Pod, serving_pod
 from localcloud.world import LocalWorld
-from ops import demo_model, keys
+from ops import demo_canary, demo_model
+from ops.demo_canary import Trial
 from ops.demo_model import DemoModel
+from ops.keys import ApiKeys
 from ops.models.publish import PublishedModel, publish
 
 VERSION = Version(1, 0, 0)
@@ -67,6 +71,8 @@ class Result:
     served_version: str
     predictions: list[Prediction]
     seconds_to_serve: float
+    trials: list[Trial] | None
+    """None where no further versions were tried."""
     coverage: Coverage
     kubernetes: Counter[str]
     links: dict[str, str]
@@ -83,6 +89,7 @@ class Result:
                 "served_version": self.served_version,
                 "predictions": len(self.predictions),
                 "equal": sum(prediction.equal for prediction in self.predictions),
+                "canaries": msgspec.to_builtins(self.trials),
                 "aws": json.loads(self.coverage.as_json()),
                 "kubernetes": dict(sorted(self.kubernetes.items())),
                 "links": self.links,
@@ -91,23 +98,25 @@ class Result:
         )
 
 
-def serve_and_compare(world: LocalWorld, progress: Console, wait: Callable[[], None] | None = None) -> Result:
-    """Train, publish, serve, predict and compare; `wait` runs while all is up.
+def serve_and_compare(
+    world: LocalWorld, progress: Console, wait: Callable[[], None] | None = None, *, canaries: bool = True
+) -> Result:
+    """Train, publish, serve, predict, compare and try further versions; `wait` runs while all is up.
 
-    Raises Mismatch if one answer differs, CallRefused if there is none.
+    Raises Mismatch if one answer differs, CallRefused if there is none, Unexpected if a canary ends as it should not.
     """
     with progress.status("training a model and publishing it"):
         model = demo_model.train(VERSION)
-        published = _publish(world, model)
+        published = publish_first(world, model)
         # Before the pod reads them: a later key is good only once the table is read again.
-        key = keys.issue(
-            world.dynamodb(), world.keys_table, user_id=USER, scopes=[model.metadata.name], now=time.time()
-        )
+        key = issue_key(world, model)
     with progress.status("starting the server"):
         began = time.monotonic()
         with serving_pod(world, model.metadata.name) as pod:
             seconds = time.monotonic() - began
-            result = _compare(world, pod, key, model, published, seconds)
+            compared = _compare(world, pod, key, model, published, seconds)
+            trials = demo_canary.try_versions(world, model, key, pod, progress) if canaries else None
+            result = replace(compared, trials=trials)
             wrong = [index for index, prediction in enumerate(result.predictions) if not prediction.equal]
             if wrong:
                 raise Mismatch(f"{len(wrong)} of {len(result.predictions)} predictions differ, first at row {wrong[0]}")
@@ -119,7 +128,15 @@ def serve_and_compare(world: LocalWorld, progress: Console, wait: Callable[[], N
     return result
 
 
-def _publish(world: LocalWorld, model: DemoModel) -> PublishedModel:
+def issue_key(world: LocalWorld, model: DemoModel) -> str:
+    """A key for the model that allows as many requests as one machine sends."""
+    key, _ = ApiKeys(world.dynamodb(), world.keys_table).issue(
+        user_id=USER, scopes=[model.metadata.name], requests_per_minute=MOST_REQUESTS_PER_MINUTE
+    )
+    return key
+
+
+def publish_first(world: LocalWorld, model: DemoModel) -> PublishedModel:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(model.onnx)
@@ -148,6 +165,7 @@ def _compare(
         accuracy=model.accuracy,
         served_version=version,
         predictions=predictions,
+        trials=None,
         seconds_to_serve=seconds,
         coverage=coverage_of(world.graph),
         kubernetes=Counter(node.type.rsplit(":", 1)[-1] for node in world.graph if node.is_kubernetes),
@@ -226,4 +244,6 @@ def show(result: Result, console: Console) -> None:
         )
     console.print(table)
     equal = sum(prediction.equal for prediction in result.predictions)
+    if result.trials is not None:
+        demo_canary.show(result.trials, console)
     console.print(f"{equal} of {len(result.predictions)} predictions equal onnxruntime's own", style="bold green")

@@ -27,7 +27,7 @@ class Answer:
     """One request's end; `status` is 0 where no answer came, `version` empty where none was named."""
 
     at: float
-    """Monotonic seconds."""
+    """Unix seconds."""
     status: int
     version: str
 
@@ -47,7 +47,7 @@ class Traffic:
         self._stop = threading.Event()
 
     def since(self, began: float) -> list[Answer]:
-        """Answers from a monotonic time on."""
+        """Answers from a Unix time on."""
         return [answer for answer in list(self._answers) if answer.at >= began]
 
     def run(self, seed: int) -> None:
@@ -62,10 +62,10 @@ class Traffic:
                 connection.request("POST", service.PREDICT_PATH, body, headers)
                 answer = connection.getresponse()
                 answer.read()
-                found = Answer(time.monotonic(), answer.status, answer.getheader(service.MODEL_VERSION_HEADER) or "")
+                found = Answer(time.time(), answer.status, answer.getheader(service.MODEL_VERSION_HEADER) or "")
             except (OSError, http.client.HTTPException):
                 connection.close()
-                found = Answer(time.monotonic(), 0, "")
+                found = Answer(time.time(), 0, "")
             self._answers.append(found)
             self._stop.wait(PAUSE_SECONDS)
         connection.close()

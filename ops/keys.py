@@ -238,12 +238,6 @@ class ApiKeys:
         }
 
 
-def issue(dynamodb: DynamoDBClient, table: str, *, user_id: str, scopes: Iterable[str], now: float) -> str:
-    """A new key for these models that does not expire, as `ApiKeys.issue` makes it."""
-    text, _ = ApiKeys(dynamodb, table, now=lambda: now).issue(user_id=user_id, scopes=scopes)
-    return text
-
-
 def _read(items: Iterable[Any]) -> Found:
     records: list[ApiKeyRecord] = []
     unreadable: list[str] = []

@@ -1,4 +1,4 @@
-"""`serveml local`: the platform on this machine, its AWS account in a moto server."""
+"""The platform on this machine, its AWS account in a moto server: what the commands of `serveml local` do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import msgspec
 import pulumi
@@ -14,19 +14,17 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from localcloud import prometheus
 from localcloud.moto_server import MotoServer, ServerFailed
 from localcloud.pod import PodFailed
+from localcloud.prometheus import PrometheusFailed
 from localcloud.recorder import RegistrationFailed
 from localcloud.world import LocalWorld, local_world
 from ops import demo as demonstration
-from ops import platform
+from ops import demo_canary, platform
 from ops.models.publish import PublishRefused
 from ops.platform import Outputs
 
-LOCAL_STACK_PORT = 5055
-"""Where Pulumi.local.yaml looks for the account."""
-
-app = typer.Typer(no_args_is_help=True, help="The platform on this machine, without an AWS account.")
 console, errors = Console(), Console(stderr=True)
 
 _FAILURES = (
@@ -37,26 +35,27 @@ _FAILURES = (
     pulumi.RunError,
     demonstration.CallRefused,
     demonstration.Mismatch,
+    demo_canary.Unexpected,
+    PrometheusFailed,
 )
 
 
-@app.command()
-def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-) -> None:
+def demo(*, keep: bool, as_json: bool, canaries: bool) -> None:
     """Provision the local stack, publish a model, serve it, and compare its predictions with onnxruntime's own."""
     with _failures_shown(), applied_world() as world:
-        result = demonstration.serve_and_compare(world, errors, wait=_wait_for_interrupt if keep else None)
+        if canaries and not prometheus.is_there():
+            errors.print(f"without canaries: {prometheus.ABSENT}", style="yellow", highlight=False)
+            canaries = False
+        wait = _wait_for_interrupt if keep else None
+        result = demonstration.serve_and_compare(world, errors, wait=wait, canaries=canaries)
         if as_json:
             print(result.as_json())
         else:
             demonstration.show(result, console)
 
 
-@app.command()
 def up() -> None:
-    """Provision the local stack and leave it running until Ctrl-C, for `serveml --env local` in another terminal."""
+    """Leave the stack running, and its outputs where the other commands look for them."""
     with _failures_shown(), applied_world() as world:
         for name, value in world.environment().items():
             console.print(f"export {name}={value}", highlight=False)
@@ -67,11 +66,8 @@ def up() -> None:
             kept.unlink(missing_ok=True)
 
 
-@app.command()
-def moto(
-    port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = LOCAL_STACK_PORT,
-) -> None:
-    """Run an empty AWS account for `pulumi up --stack local`, until Ctrl-C."""
+def moto(port: int) -> None:
+    """Run an empty account."""
     with _failures_shown(), MotoServer(port) as server:
         console.print(f"an empty AWS account answers on {server.endpoint}", highlight=False)
         _wait_for_interrupt()

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from contract import access
+from localcloud import prometheus
 from localcloud.program import ROOT
 from localcloud.world import local_world
 from ops.demo import serve_and_compare
@@ -32,8 +33,26 @@ def call(url: str, headers: dict[str, str], body: str) -> tuple[int, Any]:
         return error.code, json.load(error)
 
 
-def test_the_demo_ends_with_predictions_equal_to_onnxruntimes_own() -> None:
+@pytest.mark.skipif(not prometheus.is_there(), reason=prometheus.ABSENT)
+def test_of_the_demos_versions_the_good_one_serves_and_each_bad_one_goes_while_no_other_request_fails() -> None:
     command = [sys.executable, "-c", "from ops.cli import main; main()", "local", "demo", "--json"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    assert result.returncode == 0, result.stderr
+    good, *bad = json.loads(result.stdout)["canaries"]
+    assert (good["version"], good["ended"], good["failed"]) == ("1.1.0", "passed", 0)
+    assert [split["percent"] for split in good["splits"]] == [10, 50, 100]
+    assert [(trial["version"], trial["ended"]) for trial in bad] == [
+        ("1.2.0", "withdrawn"),
+        ("1.3.0", "withdrawn"),
+        ("1.4.0", "withdrawn"),
+    ]
+    assert [trial["stable_failed"] for trial in (good, *bad)] == [0, 0, 0, 0]
+    # It was given copies, and no user.
+    assert bad[2]["answered"] == 0
+
+
+def test_the_demo_ends_with_predictions_equal_to_onnxruntimes_own() -> None:
+    command = [sys.executable, "-c", "from ops.cli import main; main()", "local", "demo", "--json", "--no-canaries"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     seen = json.loads(result.stdout)
@@ -58,7 +77,7 @@ def test_what_is_left_running_tells_how_to_call_it_and_answers_to_that_key_alone
         answers["a key that is not in the table"] = call(url, {**headers, "Authorization": f"Bearer {stranger}"}, body)
 
     with local_world() as world:
-        result = serve_and_compare(world, Console(file=printed, width=80), wait=call_as_told)
+        result = serve_and_compare(world, Console(file=printed, width=80), wait=call_as_told, canaries=False)
         kept = world.dynamodb().scan(TableName=world.keys_table)["Items"]
 
     status, answer = answers.pop("as told")
