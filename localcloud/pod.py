@@ -42,8 +42,13 @@ class Pod:
 
 
 @contextmanager
-def serving_pod(world: LocalWorld, model_name: str, *, name: str = "pod-0", workers: int = 1) -> Generator[Pod]:
-    """Start `python -m serving` on the world's bucket and tables, yield when it is ready, end it by SIGTERM."""
+def serving_pod(
+    world: LocalWorld, model_name: str, *, name: str = "pod-0", workers: int = 1, refresh_ms: int = 500
+) -> Generator[Pod]:
+    """Start `python -m serving` on the world's bucket and tables, yield when it is ready, end it by SIGTERM.
+
+    `refresh_ms` is how often it looks at its deployment.
+    """
     port, probe_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="serveml-pod-") as folder:
         log = Path(folder) / "log.jsonl"
@@ -55,7 +60,7 @@ def serving_pod(world: LocalWorld, model_name: str, *, name: str = "pod-0", work
             service.ENV_MODELS_BUCKET: world.models_bucket,
             service.ENV_MODEL_NAME: model_name,
             service.ENV_DEPLOYMENTS_TABLE: world.deployments_table,
-            service.ENV_DEPLOYMENTS_REFRESH_MS: "500",
+            service.ENV_DEPLOYMENTS_REFRESH_MS: str(refresh_ms),
             service.ENV_POD_NAME: name,
             service.ENV_WORKERS: str(workers),
             service.ENV_HOST: HOST,

@@ -59,7 +59,7 @@ def up() -> None:
     with _failures_shown(), applied_world() as world:
         for name, value in world.environment().items():
             console.print(f"export {name}={value}", highlight=False)
-        kept = platform.keep(platform.LOCAL, _outputs(world))
+        kept = platform.keep(platform.LOCAL, outputs(world))
         try:
             _wait_for_interrupt()
         finally:
@@ -73,7 +73,7 @@ def moto(port: int) -> None:
         _wait_for_interrupt()
 
 
-def _outputs(world: LocalWorld) -> Outputs:
+def outputs(world: LocalWorld) -> Outputs:
     """What the stack's outputs tell the other commands."""
     exports = {name: value for name, value in world.graph.exports.items() if name in Outputs.__struct_fields__}
     return msgspec.convert({**exports, "endpoint": world.endpoint}, Outputs)

@@ -110,11 +110,16 @@ def load(environment: str, file: Path | None = None) -> Platform:
     return Platform(environment, outputs)
 
 
+def encode(outputs: Outputs) -> bytes:
+    """As `load` reads them."""
+    return msgspec.json.format(msgspec.json.encode(outputs), indent=2) + b"\n"
+
+
 def keep(environment: str, outputs: Outputs) -> Path:
     """Write the outputs to where `load` looks for them."""
     path = FOLDER / f"{environment}.json"
     path.parent.mkdir(exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(outputs), indent=2) + b"\n")
+    fresh.write_bytes(encode(outputs))
     fresh.replace(path)
     return path
