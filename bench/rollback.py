@@ -112,8 +112,12 @@ def _try(records: Records, name: str, number: int, users: Traffic, world: LocalW
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    last = struck
-    while time.time() - last < SETTLED_SECONDS:
+    ended = time.time()
+    found = [answer.at for answer in users.since(struck) if answer.version == str(TRIED)]
+    if not found:
+        raise TookTooLong(f"{TRIED} gave no answer after the command had begun: nothing was measured")
+    last = found[-1]
+    while time.time() - max(last, ended) < SETTLED_SECONDS:
         time.sleep(0.1)
         last = max([last, *(answer.at for answer in users.since(last) if answer.version == str(TRIED))])
         if last - struck > PATIENCE_SECONDS:

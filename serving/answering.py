@@ -122,9 +122,12 @@ class Answering:
 
     def _routed(self, request: Request, name: str, routing: Routing) -> LoadedVersion:
         chosen = routing.choose(request.headers.get(_USER))
-        if self.models.find(name, chosen) is not None:
-            return self.find(request, name, chosen)
-        found = self.find(request, name)
+        predictor = self.models.find(name, chosen)
+        if predictor is not None:
+            return _noted(request, predictor)
+        # The current version is the stable one only once its catalogue has come to it: by then it may be withdrawn.
+        stable = self.models.find(name, routing.stable)
+        found = self.find(request, name) if stable is None else _noted(request, stable)
         if self._fallbacks is not None:
             self._fallbacks.fallback(name, chosen)
         return found
@@ -133,10 +136,7 @@ class Answering:
         """The version, noted in the request; raise Refused: 503 before any is loaded, 404 for one that is not."""
         predictor = self.models.find(name, version)
         if predictor is not None:
-            request.model_version = predictor.version
-            if request.span is not None:
-                request.span.set(MODEL_NAME, predictor.name)
-            return predictor
+            return _noted(request, predictor)
         if name in self.models.missing or not self.models.loaded():
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -210,6 +210,13 @@ class Answering:
             "inference_failed",
             "the model could not answer; give the request id when you report it",
         )
+
+
+def _noted(request: Request, predictor: LoadedVersion) -> LoadedVersion:
+    request.model_version = predictor.version
+    if request.span is not None:
+        request.span.set(MODEL_NAME, predictor.name)
+    return predictor
 
 
 class Formats(Generic[A]):

@@ -230,7 +230,7 @@ class Parts:
             max_memory_bytes=settings.max_memory_bytes,
             threads=settings.download_threads,
             followers=followers(
-                settings.deployments, pod=settings.pod_name, worker=worker, away=self._deployment_counts.away
+                settings.deployments, pod=settings.pod_name, worker=worker, counts=self._deployment_counts
             ),
             counts=self._deployment_counts,
         )

@@ -114,6 +114,7 @@ class Catalogue:
 
     def hold(self, record: Deployment) -> None:
         """Hold the versions that a deployment names from now on, in place of the highest release."""
+        self._shelf.name(self.name, [str(version) for version in record.versions])
         self._record = record
         self.wake()
 
@@ -182,8 +183,10 @@ class Catalogue:
         except StoreUnreachable as error:
             self._metrics.model_error("store")
             logger.warning("%s; %s", error, self._stays())
-            if self.current is None:
+            if self.current is None or self._record is not None:
                 self._serve_from_disk()
+            if self._record is not None:
+                self._note_unreachable(self._record)
         self._note_use()
 
     def _forget(self, published: list[Published]) -> None:
@@ -212,6 +215,9 @@ class Catalogue:
     def _hold_named(self, record: Deployment, published: list[Published]) -> None:
         found = {candidate.version: candidate for candidate in published}
         for version in record.versions:
+            if record is not self._record:
+                # Another has come meanwhile, and with it the next refresh.
+                return
             current = version == record.stable
             held = self._shelf.find(self.name, str(version))
             if held is None and version in found:
@@ -284,8 +290,7 @@ class Catalogue:
     def _load(self, files: Files, *, current: bool) -> None:
         version, disk = str(files.metadata.version), self._store.disk
         try:
-            keep = self._before(version)
-            for name, evicted in self._shelf.reserve(self.name, version, files.model_bytes, current=current, keep=keep):
+            for name, evicted in self._shelf.reserve(self.name, version, files.model_bytes, current=current):
                 disk.ask(name, evicted, wanted=False)
                 logger.warning("evicted %s %s for %s %s", name, evicted, self.name, version)
             # An operator may have had it loaded before it became the one to serve.
@@ -296,11 +301,6 @@ class Catalogue:
         before = self.current
         keep_before = before is not None and before.version in disk.asked(self.name) | self._named
         self._put(predictor, current=current, keep_before=keep_before)
-
-    def _before(self, version: str) -> list[str]:
-        """Versions that the deployment needs more than this one."""
-        named = [] if self._record is None else [str(named) for named in self._record.versions]
-        return named[: named.index(version)] if version in named else []
 
     def _put(self, predictor: Predictor, *, current: bool, keep_before: bool) -> None:
         version = predictor.version
@@ -318,6 +318,17 @@ class Catalogue:
             self._metrics.model_error(_REFUSALS[type(error)])
             logger.error("refused version %s: %s; %s", version, error, self._stays())
             self._faults = {**self._faults, version: str(error)}
+            self._on_change()
+
+    def _note_unreachable(self, record: Deployment) -> None:
+        """Say of what is neither held nor refused already that it cannot be brought now."""
+        lacking = {
+            str(version): f"{self.name} {version} is not on disk, and the bucket cannot be reached"
+            for version in record.versions
+            if self._shelf.find(self.name, str(version)) is None and str(version) not in self._faults
+        }
+        if lacking:
+            self._faults = {**self._faults, **lacking}
             self._on_change()
 
     def _note_use(self) -> None:

@@ -40,6 +40,10 @@ class DeploymentCounts:
         )
         self._away = metrics.counter("deployments_away_total", "Times that the deployments table did not answer")
 
+        self._unreported = metrics.counter(
+            "deployment_reports_failed_total", "Reports of what a worker holds that could not be written"
+        )
+
     def revision(self, model: str, revision: int) -> None:
         self._revisions.labels(model).set(revision)
 
@@ -48,6 +52,9 @@ class DeploymentCounts:
 
     def away(self) -> None:
         self._away.inc()
+
+    def unreported(self) -> None:
+        self._unreported.inc()
 
 
 class FeatureCounts:

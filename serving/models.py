@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,7 @@ class Models:
             thread = threading.Thread(
                 target=catalogue.follow,
                 args=(self._stop,),
-                kwargs={"every_seconds": every_seconds, "before": self._await_deployments},
+                kwargs={"every_seconds": every_seconds, "before": partial(self._await_deployment, catalogue.name)},
                 name=f"catalogue-{catalogue.name}",
                 daemon=True,
             )
@@ -169,16 +170,22 @@ class Models:
         if (
             name not in self._settled
             and catalogue.settled
-            and (self._follower is None or self._follower.settled.is_set())
+            and (self._follower is None or self._follower.settled.is_set() or name in self.routings)
         ):
             self._settled.add(name)
         return name in self._settled
 
-    def _await_deployments(self) -> None:
-        """Know the deployments before the first version is loaded, unless the table takes its time."""
-        if self._follower is not None and not self._follower.settled.wait(BUCKET_PATIENCE_SECONDS):
-            self._deployments.begin_without()
-            self._follower.settled.set()
+    def _await_deployment(self, name: str) -> None:
+        """Know the model's deployment before its first version is loaded: the highest may be one that was rejected.
+
+        Where the table takes its time, what an earlier server read will do; without that, only its answer, or that it
+        gives none.
+        """
+        if self._follower is None or self._follower.settled.wait(BUCKET_PATIENCE_SECONDS):
+            return
+        self._deployments.begin_kept([name])
+        if name not in self.routings:
+            self._follower.settled.wait()
 
     def _ask(self, name: str, version: str, *, wanted: bool) -> bool:
         catalogue = self._catalogues.get(name)

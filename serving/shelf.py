@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from serving.predictor import Predictor
 
@@ -35,6 +35,7 @@ class Shelf:
         self._sizes: dict[Key, int] = {}
         self._current: dict[str, str] = {}
         self._used: dict[Key, float] = {}
+        self._named: dict[str, tuple[str, ...]] = {}
         self._table: Mapping[tuple[str, str | None], Predictor] = {}
 
     def find(self, name: str, version: str | None = None) -> Predictor | None:
@@ -48,17 +49,22 @@ class Shelf:
         """Every version in memory once, in the order in which they came."""
         return tuple(found for (_, version), found in self._table.items() if version is not None)
 
-    def reserve(self, name: str, version: str, size: int, *, current: bool, keep: Collection[str] = ()) -> list[Key]:
+    def name(self, name: str, versions: Sequence[str]) -> None:
+        """The versions that a model's deployment names, the most needed first: nothing else makes them leave."""
+        with self._writing:
+            self._named[name] = tuple(versions)
+
+    def reserve(self, name: str, version: str, size: int, *, current: bool) -> list[Key]:
         """Make room for a version before it is loaded; return what was evicted, or raise NoMemory.
 
-        Versions of the same model that are to be kept do not make room.
+        Of the versions that deployments name, only those of the same model that it needs less make room.
         """
         key = (name, version)
         with self._writing:
             if key in self._sizes:
                 return []
             fixed = {(model, at) for model, at in self._current.items() if not (current and model == name)}
-            fixed |= {(name, kept) for kept in keep}
+            fixed |= self._needed_before(name, version)
             # What is being loaded has no use yet, and no predictor to take away.
             movable = [held for held in self._sizes if held not in fixed and held in self._table]
             movable.sort(key=lambda held: self._used.get(held, 0.0))
@@ -89,7 +95,7 @@ class Shelf:
             gone: list[Key] = []
             if current:
                 self._current[name] = version
-                if before is not None and before != version and not keep_before:
+                if before is not None and before != version and not (keep_before and self._fits()):
                     gone.append((name, before))
             self._used[name, version] = time.monotonic()
             self._rebuild(without=gone, new=predictor)
@@ -107,6 +113,15 @@ class Shelf:
                 return False
             self._rebuild(without=[(name, version)])
             return True
+
+    def _needed_before(self, name: str, version: str) -> set[Key]:
+        """What deployments need more than this version: it could only drive another out, which would do the same."""
+        needed = {(model, at) for model, versions in self._named.items() if model != name for at in versions}
+        own = self._named.get(name, ())
+        return needed | {(name, at) for at in (own[: own.index(version)] if version in own else own)}
+
+    def _fits(self) -> bool:
+        return sum(self._sizes.values()) <= self._max_bytes
 
     def _rebuild(self, *, without: Sequence[Key], new: Predictor | None = None) -> None:
         held = {key: found for key, found in self._table.items() if key[1] is not None and key not in without}

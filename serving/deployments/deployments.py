@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -43,27 +44,25 @@ class Deployments:
         self._holders = {holder.name: holder for holder in holders}
         self._cache_dir = cache_dir
         self._counts = counts
+        self._applying = threading.Lock()
+        """What is on disk is looked for in the catalogues' threads, and must not come after what was read."""
 
     def follow(self, name: str, record: Deployment) -> None:
         """A model's record has changed, or is there for the first time."""
-        self._apply(name, record)
+        with self._applying:
+            self._apply(name, record)
         try:
             disk.replace(self._path(name), documents.encode(record))
         except OSError as error:
             # A full disk must not keep a rollback from taking effect.
             logger.error("the deployment %s could not be kept on disk: %s", name, error.strerror)
 
-    def begin_without(self) -> None:
-        """The table is away, and was not read yet: go on with what an earlier server read."""
-        for name in self._holders.keys() - self.routings.keys():
-            try:
-                record = documents.decode(self._path(name).read_bytes(), Deployment)
-            except FileNotFoundError:
-                continue
-            except (OSError, InvalidDeployment) as error:
-                logger.error("what was kept of the deployment %s cannot be read: %s", name, error)
-                continue
-            self._apply(name, record)
+    def begin_kept(self, names: Sequence[str]) -> None:
+        """Go on with what an earlier server read of these, where nothing was read since."""
+        for name in names:
+            with self._applying:
+                if name not in self.routings and (record := self._kept(name)) is not None:
+                    self._apply(name, record)
 
     def holding(self, name: str) -> Holding:
         return self._holders[name].holding()
@@ -74,6 +73,15 @@ class Deployments:
         self._holders[name].hold(record)
         self._counts.revision(name, record.revision)
         logger.warning("%s follows %s", name, routing)
+
+    def _kept(self, name: str) -> Deployment | None:
+        try:
+            return documents.decode(self._path(name).read_bytes(), Deployment)
+        except FileNotFoundError:
+            return None
+        except (OSError, InvalidDeployment) as error:
+            logger.error("what was kept of the deployment %s cannot be read: %s", name, error)
+            return None
 
     def _path(self, name: str) -> Path:
         return self._cache_dir / name / _KEPT

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from contract.deployment import Deployment, Report
 from contract.objects import Version
-from serving.deployments.table import TableAway
+from serving.deployments.table import Read, TableAway
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Table(Protocol):
 
     region: str
 
-    def read(self, names: Sequence[str]) -> Mapping[str, Deployment]: ...
+    def read(self, names: Sequence[str]) -> Read: ...
 
     def report(self, name: str, report: Report) -> None: ...
 
@@ -50,11 +50,21 @@ class Followed(Protocol):
         """A model's record has changed, or is there for the first time."""
         ...
 
-    def begin_without(self) -> None:
-        """The table is away, and was not read yet."""
+    def begin_kept(self, names: Sequence[str]) -> None:
+        """The table does not say what to follow, and has not said it before: go on with what an earlier server read."""
         ...
 
     def holding(self, name: str) -> Holding: ...
+
+
+class Counts(Protocol):
+    def away(self) -> None:
+        """The table did not answer."""
+        ...
+
+    def unreported(self) -> None:
+        """A report could not be written."""
+        ...
 
 
 class Follower:
@@ -69,21 +79,22 @@ class Follower:
         pod: str,
         worker: int,
         every_seconds: float,
-        away: Callable[[], None],
+        counts: Counts,
     ) -> None:
-        """`away` counts the times that the table did not answer."""
         self._open_table = open_table
         self._names = names
         self._followed = followed
         self._pod = pod
         self._worker = worker
         self._every_seconds = every_seconds
-        self._away = away
+        self._counts = counts
         self.settled = threading.Event()
         """The records were read once, or it was seen that they cannot be."""
         self._records: dict[str, Deployment] = {}
         self._reported: dict[str, tuple[tuple[object, ...], float]] = {}
+        self._refused: Mapping[str, str] = {}
         self._is_away = False
+        self._is_unreported = False
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deployments", daemon=True)
@@ -105,28 +116,35 @@ class Follower:
         self._changed.set()
 
     def _run(self) -> None:
-        table = self._open_table()
+        table: Table | None = None
         due = time.monotonic()
         while not self._stopping.is_set():
-            now = time.monotonic()
-            if now >= due:
-                self._read(table)
+            try:
+                table = table or self._open_table()
+                if time.monotonic() >= due:
+                    self._read(table)
+                self._report(table)
+            except Exception as error:
+                # Whatever it was, the thread must live on: without it a rollback would never arrive.
+                if not self._is_away:
+                    logger.exception("following the deployments failed")
+                self._note_away(f"following the deployments failed: {type(error).__name__}")
+            if time.monotonic() >= due:
                 due = time.monotonic() + self._every_seconds * random.uniform(1 - JITTER, 1 + JITTER)
-            self._report(table)
             if self._changed.wait(max(0.0, due - time.monotonic())):
                 self._changed.clear()
                 # Several changes come close together: one report tells of them all.
                 self._stopping.wait(REPORT_AGAIN_SECONDS)
-        self._withdraw(table)
+        # Nobody is to wait any more for what will not come.
+        self.settled.set()
+        if table is not None:
+            self._withdraw(table)
 
     def _read(self, table: Table) -> None:
         try:
-            records = table.read(self._names)
+            records, refused = table.read(self._names)
         except TableAway as error:
             self._note_away(str(error))
-            if not self.settled.is_set():
-                self._followed.begin_without()
-                self.settled.set()
             return
         if self._is_away:
             self._is_away = False
@@ -135,8 +153,9 @@ class Follower:
             before = self._records.get(name)
             # Of two reads the later may be the older: each may come from another copy.
             if before is None or record.revision > before.revision or record.created_at != before.created_at:
-                self._records[name] = record
                 self._followed.follow(name, record)
+                self._records[name] = record
+        self._note_refused(refused)
         self.settled.set()
 
     def _report(self, table: Table) -> None:
@@ -159,8 +178,9 @@ class Follower:
             try:
                 table.report(name, report)
             except TableAway as error:
-                self._note_away(str(error))
+                self._note_unreported(str(error))
                 return
+            self._is_unreported = False
             self._reported[name] = (said, now)
 
     def _withdraw(self, table: Table) -> None:
@@ -168,11 +188,28 @@ class Follower:
             try:
                 table.withdraw_report(name, self._pod, self._worker)
             except TableAway as error:
-                self._note_away(str(error))
+                self._note_unreported(str(error))
                 return
 
+    def _note_refused(self, refused: Mapping[str, str]) -> None:
+        for name, reason in refused.items():
+            if self._refused.get(name) != reason:
+                logger.error("the deployment %s is refused, what was read last stays: %s", name, reason)
+        self._refused = refused
+        self._followed.begin_kept([name for name in refused if name not in self._records])
+
     def _note_away(self, message: str) -> None:
-        self._away()
+        self._counts.away()
         if not self._is_away:
             self._is_away = True
             logger.warning("%s; what was read last stays", message)
+        if not self.settled.is_set():
+            self._followed.begin_kept(self._names)
+            self.settled.set()
+
+    def _note_unreported(self, message: str) -> None:
+        """Other than reading, so that a pod that may not write still follows, and says so once."""
+        self._counts.unreported()
+        if not self._is_unreported:
+            self._is_unreported = True
+            logger.warning("%s; operators do not see what this worker holds", message)

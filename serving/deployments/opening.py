@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from serving.deployments import table
 from serving.deployments.deployments import Deployments
-from serving.deployments.following import Follower
+from serving.deployments.following import Counts, Follower
 from serving.deployments.settings import DeploymentSettings
 from serving.deployments.table import DeploymentTable
 
@@ -14,10 +14,8 @@ Followers = Callable[[Sequence[str], Deployments], Follower]
 """Makes what follows the deployments of some models, and hands them on."""
 
 
-def followers(
-    settings: DeploymentSettings | None, *, pod: str, worker: int, away: Callable[[], None]
-) -> Followers | None:
-    """None where deployments are not followed; `away` counts the times that the table did not answer."""
+def followers(settings: DeploymentSettings | None, *, pod: str, worker: int, counts: Counts) -> Followers | None:
+    """None where deployments are not followed."""
     if settings is None:
         return None
 
@@ -30,7 +28,7 @@ def followers(
             pod=pod,
             worker=worker,
             every_seconds=settings.refresh_seconds,
-            away=away,
+            counts=counts,
         )
 
     return follower

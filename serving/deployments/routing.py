@@ -8,6 +8,8 @@ from random import random
 
 from contract.deployment import BUCKETS, WHOLE_PERCENT, Deployment, bucket
 
+MOST_USER_BYTES = 256
+"""Of a user's id: what comes after does not count."""
 _BUCKETS_A_PERCENT = BUCKETS // WHOLE_PERCENT
 
 
@@ -29,10 +31,10 @@ class Routing:
         self._shadow_bound = record.shadow.percent * _BUCKETS_A_PERCENT if record.shadow else 0
 
     def choose(self, user: bytes | None) -> str:
-        """The version for a user, who stays with it while the shares are the same; without one, any by its share."""
+        """The version for a user, who stays with it while the shares are the same; any by its share without an id."""
         if self.sole is not None:
             return self.sole
-        at = int(random() * BUCKETS) if user is None else bucket(self._salt, user)
+        at = bucket(self._salt, user[:MOST_USER_BYTES]) if user else int(random() * BUCKETS)
         return self._versions[bisect_right(self._bounds, at)]
 
     def copies(self) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -18,8 +17,6 @@ from contract.deployment import Deployment, InvalidDeployment, Report
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-logger = logging.getLogger(__name__)
-
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
 ATTEMPTS = 2
@@ -29,6 +26,14 @@ REPORT_KEPT_SECONDS = 3600
 
 class TableAway(Exception):
     """The table did not answer: what was read last still counts."""
+
+
+class Read(NamedTuple):
+    """What the table said. A model without a record is in neither."""
+
+    records: Mapping[str, Deployment]
+    refused: Mapping[str, str]
+    """By name: why the record there cannot be followed."""
 
 
 def client() -> DynamoDBClient:
@@ -52,8 +57,8 @@ class DeploymentTable:
         self._table = table
         self._tenant = tenant
 
-    def read(self, names: Sequence[str]) -> Mapping[str, Deployment]:
-        """The records that there are, in one call; raise TableAway. One that cannot be read is left out and logged.
+    def read(self, names: Sequence[str]) -> Read:
+        """The records that there are, in one call; raise TableAway.
 
         Half a read unit for each record of up to 4 KiB: the read is eventually consistent.
         """
@@ -69,19 +74,17 @@ class DeploymentTable:
                     break
         except (BotoCoreError, ClientError) as error:
             raise TableAway(f"reading the table {self._table} failed: {error}") from error
+        if wanted and not found:
+            raise TableAway(f"the table {self._table} put off its answer")
         records: dict[str, Deployment] = {}
+        refused: dict[str, str] = {}
         for item in found:
             name = item[registry.RANGE_KEY]["S"]
             try:
-                record = documents.decode(item[registry.DOCUMENT_ATTRIBUTE]["S"], Deployment)
-            except (InvalidDeployment, KeyError) as error:
-                logger.error("the deployment %s is refused, what was read last stays: %s", name, error)
-                continue
-            if record.model != name:
-                logger.error("the deployment %s is refused: it is of the model %s", name, record.model)
-                continue
-            records[name] = record
-        return records
+                records[name] = self._record(name, item)
+            except InvalidDeployment as error:
+                refused[name] = str(error)
+        return Read(records, refused)
 
     def report(self, name: str, report: Report) -> None:
         """Say what a worker holds; raise TableAway."""
@@ -102,6 +105,17 @@ class DeploymentTable:
             self._dynamodb.delete_item(TableName=self._table, Key=self._key(name, pod, worker))
         except (BotoCoreError, ClientError) as error:
             raise TableAway(f"reporting to the table {self._table} failed: {error}") from error
+
+    def _record(self, name: str, item: Any) -> Deployment:
+        document = item.get(registry.DOCUMENT_ATTRIBUTE, {}).get("S")
+        if document is None:
+            raise InvalidDeployment(f"it has no text {registry.DOCUMENT_ATTRIBUTE!r}")
+        record = documents.decode(document, Deployment)
+        if (record.tenant, record.deployment_id) != (self._tenant, name):
+            raise InvalidDeployment(f"it is that of {record.tenant}/{record.deployment_id}")
+        if record.model != name:
+            raise InvalidDeployment(f"it is of the model {record.model}")
+        return record
 
     def _key(self, name: str, pod: str, worker: int) -> Any:
         return registry.report(self._tenant, name, self.region, pod, worker).item

@@ -34,7 +34,7 @@ Change = Callable[[Deployment], Deployment]
 class World:
     """A table of its own, and what the tests do with it."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, table: str | None = None) -> None:
         self.dynamodb: Any = boto3.client(
             "dynamodb",
             endpoint_url=endpoint,
@@ -42,7 +42,7 @@ class World:
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
-        self.table = f"deployments-{uuid.uuid4()}"
+        self.table = table or f"deployments-{uuid.uuid4()}"
         create_table(self.dynamodb, self.table)
         self.records = Records(self.dynamodb, self.table)
         self.variables = {

@@ -232,6 +232,7 @@ def test_the_environment_carries_the_settings_by_the_names_of_the_contract() -> 
         "SERVEML_ENVIRONMENT": "prod",
         "SERVEML_LOG_LEVEL": "warning",
         "SERVEML_MODELS_BUCKET": "serveml-prod-euw1-models",
+        "SERVEML_DEPLOYMENTS_TABLE": "serveml-prod-deployments",
         "SERVEML_MODEL_NAME": "churn",
         "SERVEML_MODEL_VERSION": "latest",
         "SERVEML_HTTP_PORT": "8000",
