@@ -174,7 +174,10 @@ def test_a_server_that_has_more_to_do_than_it_can_says_so_at_once_and_its_probes
     head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     clients = [socket.create_connection(("127.0.0.1", container.port), timeout=20) for _ in range(16)]
     for client in clients:
-        client.sendall(head.encode() + body)
+        client.sendall(head.encode() + body[:-1])
+    # All become whole at once: however slow the machine, the next ones wait while one is answered.
+    for client in clients:
+        client.sendall(body[-1:])
     statuses: list[bytes] = []
     for client in clients:
         answer = b""
@@ -183,7 +186,9 @@ def test_a_server_that_has_more_to_do_than_it_can_says_so_at_once_and_its_probes
         statuses.append(answer.split(b" ", 2)[1])
         assert answer.startswith(b"HTTP/1.1 200") or b"retry-after: 1\r\n" in answer
         client.close()
-    assert set(statuses) == {b"200", b"503"}
+    # The first may be refused too: reading all the bodies was a long turn.
+    assert b"503" in statuses
+    assert set(statuses) <= {b"200", b"503"}
     assert container.call("GET", "/health", probes=True).status == 200
     deadline = time.monotonic() + PATIENCE_SECONDS
     while container.predict({"instances": rows[:1]}).status != 200:
