@@ -98,6 +98,7 @@ def run(stage: Stage, plan: Kill, steps: Steps) -> Findings:
 async def _trials(stage: Stage, container: Container, plan: Kill, steps: Steps) -> tuple[list[Killed], Journal]:
     requests, pool = stage.requests(1), Pool(container.port)
     client = Client(requests, lambda: pool, max_connections=_MAX_CONNECTIONS, fresh_percent=FRESH_PERCENT)
+    await _until_all_listen(container)
     await client.open(pool, _CONNECTIONS)
     steps.begin(f"{plan.trials} kills", plan.trials)
     killed: list[Killed] = []
@@ -108,6 +109,15 @@ async def _trials(stage: Stage, container: Container, plan: Kill, steps: Steps) 
             steps.at(number + 1)
         await asyncio.sleep(BETWEEN_SECONDS)
     return killed, await client.finish()
+
+
+async def _until_all_listen(container: Container) -> None:
+    """A worker that joins later has none of the connections that were made before."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not all(sockets.listens(pid, container.port) for pid in _children(container.pid)):
+        if time.monotonic() > deadline:
+            raise Excluded(f"not every worker listens after {PATIENCE_SECONDS:.0f} s: {container.fault() or 'it runs'}")
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _trial(container: Container, request: bytes) -> Killed:

@@ -146,17 +146,39 @@ def test_pods_may_read_the_api_keys_of_their_own_region_and_write_nothing(prod: 
             if node.name.endswith(f"{regions.code(region)}-inference-identity-policy")
         ]
         rights = json.loads(policy.inputs["policy"])["Statement"]
-        of_tables = [right for right in rights if any(action.startswith("dynamodb:") for action in right["Action"])]
-        assert [(right["Action"], right["Resource"]) for right in of_tables] == [(["dynamodb:Scan"], [copies[region]])]
+        of_keys = [right for right in rights if copies[region] in right["Resource"]]
+        assert [right["Action"] for right in of_keys] == [["dynamodb:Scan"]]
         (decrypt,) = [right for right in rights if right["Sid"] == "DecryptApiKeys"]
         assert (decrypt["Action"], decrypt["Resource"]) == (["kms:Decrypt"], [data_keys[region]])
         assert decrypt["Condition"] == {"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}}
 
 
+def test_pods_follow_the_deployments_of_their_own_region_and_write_reports_alone(prod: Graph) -> None:
+    copies = {
+        node.region: node.outputs["arn"]
+        for kind in ("aws:dynamodb/table:Table", "aws:dynamodb/tableReplica:TableReplica")
+        for node in prod.of_type(kind)
+        if "-registry-" in node.name
+    }
+    assert set(copies) == {PRIMARY, SECONDARY}
+    for region, arn in copies.items():
+        (policy,) = [
+            node
+            for node in prod.of_type("aws:iam/rolePolicy:RolePolicy")
+            if node.name.endswith(f"{regions.code(region)}-inference-identity-policy")
+        ]
+        rights = json.loads(policy.inputs["policy"])["Statement"]
+        read, report = (right for right in rights if arn in right["Resource"])
+        assert read["Action"] == ["dynamodb:BatchGetItem"]
+        assert report["Action"] == ["dynamodb:PutItem", "dynamodb:DeleteItem"]
+        assert report["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": ["pods#*"]}
+
+
 def test_without_authentication_pods_have_no_right_to_the_api_keys() -> None:
     graph = build("dev", ("serveml:access", json.dumps({"authentication": "off"})))
     policy = graph.one("aws:iam/rolePolicy:RolePolicy", "inference-identity").inputs["policy"]
-    assert "dynamodb" not in policy
+    assert "api-keys" not in policy
+    assert "dynamodb:Scan" not in policy
     # Turned off for an hour, it must not cost anybody their key.
     assert graph.one("aws:dynamodb/table:Table", "access")
 
