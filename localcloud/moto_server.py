@@ -9,19 +9,16 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from localcloud import process
+
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
-
-# Time between looks at a server that is starting. Its first answer takes a second or two.
-_LOOK_SECONDS = 0.05
 
 SETTINGS = {
     # The program attaches AWS-managed policies, which moto knows only when asked.
@@ -59,31 +56,29 @@ class MotoServer:
 
     def start(self) -> MotoServer:
         """Start the process and return once it answers; ServerFailed after READY_SECONDS or if it ends."""
-        if self._answers():
+        looked_at = f"{self.endpoint}/moto-api/data.json"
+        if process.answers(looked_at):
             raise ServerFailed(f"something answers on {self.endpoint} already: choose another port, or stop it")
         command = [sys.executable, "-m", __spec__.name, str(self.port)]
-        self._process = subprocess.Popen(
+        self._process = process.start(
             command,
-            cwd=Path(__file__).resolve().parents[1],
-            env={**os.environ, **SETTINGS},
-            # Open for as long as this process lives; the child ends at its end.
+            folder=Path(__file__).resolve().parents[1],
+            variables={**os.environ, **SETTINGS},
+            # Open for as long as this process lives; the child ends at its end, on systems that tie no child too.
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            # A terminal's Ctrl-C goes to the whole group: the server outlives it until it is stopped in order.
-            start_new_session=True,
         )
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None:
-                raise ServerFailed(
-                    f"the moto server on port {self.port} ended with status {self._process.returncode}: "
-                    f"run `{' '.join(command[1:])}` to see why, and check that moto[server] is installed"
-                )
-            if time.monotonic() > deadline:
-                self.stop()
-                raise ServerFailed(f"the moto server on port {self.port} did not answer within {READY_SECONDS:.0f} s")
-            time.sleep(_LOOK_SECONDS)
+        try:
+            process.wait_until_answers(looked_at, self._process, seconds=READY_SECONDS)
+        except process.Ended as ended:
+            raise ServerFailed(
+                f"the moto server on port {self.port} {ended}: "
+                f"run `python {' '.join(command[1:])}` to see why, and check that moto[server] is installed"
+            ) from None
+        except process.NotReady:
+            self.stop()
+            raise ServerFailed(
+                f"the moto server on port {self.port} did not answer within {READY_SECONDS:.0f} s"
+            ) from None
         return self
 
     def reset(self) -> None:
@@ -94,24 +89,12 @@ class MotoServer:
 
     def stop(self) -> None:
         """End the child: politely, then by force. Without one, nothing happens."""
-        process, self._process = self._process, None
-        if process is None:
+        child, self._process = self._process, None
+        if child is None:
             return
-        if process.stdin is not None:
-            process.stdin.close()
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/moto-api/data.json", timeout=READY_SECONDS) as answer:
-                return answer.status == 200
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
+        if child.stdin is not None:
+            child.stdin.close()
+        process.end(child, seconds=STOP_SECONDS)
 
     def __enter__(self) -> MotoServer:
         return self.start()

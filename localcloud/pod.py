@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +12,10 @@ from pathlib import Path
 
 from contract import service
 from localcloud.moto_server import HOST, free_port
+from localcloud.process import NotReady, end, last_lines, start, wait_until_answers
 from localcloud.world import LocalWorld
 
 READY_SECONDS = 30.0
-_LOOK_SECONDS = 0.05
 
 
 class PodFailed(RuntimeError):
@@ -73,49 +69,13 @@ def serving_pod(
             service.ENV_DRAIN_SECONDS: "0",
             service.ENV_REFRESH_SECONDS: "1",
         }
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "serving"],
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        process = start([sys.executable, "-m", "serving"], variables=variables, log=log)
         try:
             pod = Pod(name, f"http://{HOST}:{port}", f"http://{HOST}:{probe_port}", log)
-            _wait_until_ready(pod, process)
+            try:
+                wait_until_answers(pod.probe_url + service.HEALTH_PATH, process, seconds=READY_SECONDS)
+            except NotReady as failure:
+                raise PodFailed(f"the server {failure}: {last_lines(log)}") from None
             yield pod
         finally:
-            _end(process)
-
-
-def _wait_until_ready(pod: Pod, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not _healthy(pod.probe_url):
-        if process.poll() is not None:
-            raise PodFailed(f"the server ended with status {process.returncode}: {_last_lines(pod.log)}")
-        if time.monotonic() > deadline:
-            raise PodFailed(f"the server was not ready within {READY_SECONDS:.0f} s: {_last_lines(pod.log)}")
-        time.sleep(_LOOK_SECONDS)
-
-
-def _healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url + service.HEALTH_PATH, timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(service.REQUEST_TIMEOUT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _last_lines(log: Path, count: int = 5) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+            end(process, seconds=service.REQUEST_TIMEOUT_SECONDS)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from contract import service
 from localcloud.moto_server import HOST, free_port
+from localcloud.process import NotReady, end, last_lines, start, wait_until_answers
 
 READY_SECONDS = 30.0
-_LOOK_SECONDS = 0.05
-
+STOP_SECONDS = 30.0
 
 ABSENT = (
     "no `prometheus` was found on the path: install it (Debian: apt-get install prometheus, or "
@@ -39,10 +35,11 @@ def is_there() -> bool:
 
 
 @contextmanager
-def prometheus(targets: Sequence[str], *, every_seconds: float = 1.0) -> Generator[str]:
+def prometheus(targets: Sequence[str], *, every_seconds: float = 1.0, features: Sequence[str] = ()) -> Generator[str]:
     """Scrape `host:port` of each target every so often; yields the address to query.
 
-    Raises PrometheusAbsent or PrometheusFailed. What it scraped is gone afterwards.
+    `features` are names for its `--enable-feature`. Raises PrometheusAbsent or PrometheusFailed. What it scraped is
+    gone afterwards.
     """
     binary = shutil.which("prometheus")
     if binary is None:
@@ -53,30 +50,25 @@ def prometheus(targets: Sequence[str], *, every_seconds: float = 1.0) -> Generat
         # JSON is YAML.
         configuration.write_text(json.dumps(_configuration(targets, every_seconds)))
         log = Path(folder) / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [
-                    binary,
-                    f"--config.file={configuration}",
-                    f"--storage.tsdb.path={folder}/data",
-                    f"--web.listen-address={HOST}:{port}",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        process = start(
+            [
+                binary,
+                f"--config.file={configuration}",
+                f"--storage.tsdb.path={folder}/data",
+                f"--web.listen-address={HOST}:{port}",
+                *(f"--enable-feature={feature}" for feature in features),
+            ],
+            log=log,
+        )
         try:
             address = f"http://{HOST}:{port}"
-            _wait_until_ready(address, process, log)
+            try:
+                wait_until_answers(f"{address}/-/ready", process, seconds=READY_SECONDS)
+            except NotReady as failure:
+                raise PrometheusFailed(f"Prometheus {failure}: {last_lines(log)}") from None
             yield address
         finally:
-            process.terminate()
-            try:
-                process.wait(READY_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, seconds=STOP_SECONDS)
 
 
 def _configuration(targets: Sequence[str], every_seconds: float) -> dict[str, object]:
@@ -91,20 +83,3 @@ def _configuration(targets: Sequence[str], every_seconds: float) -> dict[str, ob
             }
         ],
     }
-
-
-def _wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not _ready(address):
-        if process.poll() is not None or time.monotonic() > deadline:
-            said = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-            raise PrometheusFailed(f"Prometheus was not ready within {READY_SECONDS:.0f} s: {said}")
-        time.sleep(_LOOK_SECONDS)
-
-
-def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/-/ready", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False

@@ -1,8 +1,8 @@
 """Which versions of one model are served: follows the bucket in a thread and changes over in one assignment.
 
 The highest published release wins, or the version that was pinned; beside it stay the versions that an operator asked
-for. Whatever cannot be verified or loaded is refused, and the server stays with what it has. While the bucket is away,
-a server that has nothing yet begins with what an earlier one left on disk.
+for. How a version gets to the shelf, or is refused, is the admission's business. While the bucket is away, a server
+that has nothing yet begins with what an earlier one left on disk.
 """
 
 from __future__ import annotations
@@ -11,39 +11,21 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from contract.deployment import Deployment
 from contract.objects import Version
+from serving.admission import Admission, NotPublished
 from serving.deployments.following import Holding
-from serving.disk import Evicted, NoRoom
 from serving.metrics import Metrics
-from serving.model import ModelRefused
 from serving.predictor import Predictor
-from serving.shelf import NoMemory, Shelf
-from serving.store import Files, Published, Store, StoreUnreachable, VersionCorrupt
+from serving.shelf import Shelf
+from serving.store import Files, Published, Store, StoreUnreachable
 
 logger = logging.getLogger(__name__)
 
 BUCKET_PATIENCE_SECONDS = 0.8
 """How long a server that has nothing waits for the bucket before it begins with what is on disk."""
-
-
-class NotPublished(Exception):
-    """A deployment names a version that the bucket does not hold whole."""
-
-
-# What a refusal counts as in the metrics.
-_REFUSALS: dict[type[Exception], str] = {
-    VersionCorrupt: "corrupt",
-    ModelRefused: "load",
-    NoRoom: "disk",
-    Evicted: "disk",
-    NoMemory: "memory",
-    NotPublished: "missing",
-}
-_LASTING = (VersionCorrupt, ModelRefused)
 
 
 @dataclass(frozen=True)
@@ -75,28 +57,27 @@ class Catalogue:
         """`on_change` is called when what is held, or why something is not, has changed."""
         self.name = store.name
         self._store = store
-        self._open = open_version
         self._metrics = metrics
         self._pinned = pinned
         self._patience_seconds = patience_seconds
         self._on_change = on_change
         self._record: Deployment | None = None
-        self._loading = threading.Lock()
         self._shelf = shelf or Shelf()
-        self._refused: set[Published] = set()
-        self._faults: dict[str, str] = {}
+        self._admission = Admission(
+            store, open_version, metrics, self._shelf, stays=self._stays_beside, on_change=on_change
+        )
         self._listed: tuple[Published, ...] = ()
         self._asks: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
 
     @property
     def current(self) -> Predictor | None:
         """The predictor to answer with; a request keeps the one it started with."""
-        return self._shelf.find(self.name)
+        return self._admission.current
 
     def entries(self) -> list[Entry]:
         """Every version that the last look at the bucket found, the highest first, without looking again."""
         current = self.current
-        faults = self._faults
+        faults = self._admission.faults
         return [
             Entry(
                 name=self.name,
@@ -122,7 +103,7 @@ class Catalogue:
         """What is in memory, and why what a deployment names is not."""
         loaded = tuple(Version.parse(found.version) for found in self._shelf.loaded() if found.name == self.name)
         named = self._named
-        return Holding(loaded, {version: why for version, why in self._faults.items() if version in named})
+        return Holding(loaded, {version: why for version, why in self._admission.faults.items() if version in named})
 
     @property
     def settled(self) -> bool:
@@ -131,7 +112,7 @@ class Catalogue:
         if record is None:
             return True
         answering = {str(weight.version) for weight in record.weights}
-        return all(version in self._faults or self._shelf.find(self.name, version) for version in answering)
+        return all(version in self._admission.faults or self._shelf.find(self.name, version) for version in answering)
 
     def wake(self) -> None:
         """Let a thread that follows look up before its time, be it that it was told to stop."""
@@ -174,7 +155,7 @@ class Catalogue:
         try:
             published = self._store.published()
             self._listed = tuple(published)
-            self._forget(published)
+            self._admission.forget(published, self._named)
             if self._record is None:
                 self._change_over(self._ranked(published))
             else:
@@ -182,17 +163,12 @@ class Catalogue:
             self._serve_asked({str(found.version): found for found in published})
         except StoreUnreachable as error:
             self._metrics.model_error("store")
-            logger.warning("%s; %s", error, self._stays())
+            logger.warning("%s; %s", error, self._admission.what_stays)
             if self.current is None or self._record is not None:
                 self._serve_from_disk()
             if self._record is not None:
-                self._note_unreachable(self._record)
+                self._admission.note_unreachable(str(version) for version in self._record.versions)
         self._note_use()
-
-    def _forget(self, published: list[Published]) -> None:
-        versions = {str(found.version) for found in published} | self._named
-        self._refused &= set(published)
-        self._faults = {version: reason for version, reason in self._faults.items() if version in versions}
 
     def _ranked(self, published: list[Published]) -> list[Published]:
         if self._pinned is not None:
@@ -204,8 +180,12 @@ class Catalogue:
         for candidate in ranked:
             if self.current is not None and self.current.version == str(candidate.version):
                 return
-            if self._serve(candidate, current=True):
+            if self._admission.from_bucket(candidate, current=True):
                 return
+
+    def _stays_beside(self, version: str) -> bool:
+        """Whether a version is kept when another becomes current."""
+        return version in self._store.disk.asked(self.name) | self._named
 
     @property
     def _named(self) -> set[str]:
@@ -221,16 +201,20 @@ class Catalogue:
             current = version == record.stable
             held = self._shelf.find(self.name, str(version))
             if held is None and version in found:
-                self._serve(found[version], current=current)
+                self._admission.from_bucket(found[version], current=current)
             elif held is None:
-                self._refuse(str(version), NotPublished(f"{self.name} {version} is not in the bucket: publish it"))
+                self._admission.refuse(
+                    str(version), NotPublished(f"{self.name} {version} is not in the bucket: publish it")
+                )
             elif current and held is not self.current:
-                self._put(held, current=True, keep_before=True)
+                self._admission.make_current(held)
 
     def _serve_asked(self, published: dict[str, Published]) -> None:
         asked = self._store.disk.asked(self.name)
         for version in sorted(asked & published.keys()):
-            if self._shelf.find(self.name, version) is None and not self._serve(published[version], current=False):
+            if self._shelf.find(self.name, version) is None and not self._admission.from_bucket(
+                published[version], current=False
+            ):
                 # An operator may ask again; looking for room at each refresh would only download in circles.
                 self._store.disk.ask(self.name, version, wanted=False)
         # Taken back by an operator, or withdrawn from the bucket.
@@ -243,22 +227,13 @@ class Catalogue:
             ):
                 self._on_change()
 
-    def _serve(self, candidate: Published, *, current: bool) -> bool:
-        if candidate in self._refused:
-            return False
-        error = self._bring(candidate.version, self._store.opened, current=current)
-        if isinstance(error, _LASTING):
-            # Remembered until one of its objects changes: downloading the same bytes again would change nothing.
-            self._refused.add(candidate)
-        return error is None
-
     def _serve_from_disk(self) -> None:
         """Begin with what an earlier server left, unless something is served by then."""
         if self._record is not None:
             kept = self._store.kept()
             for version in self._record.versions:
                 if version in kept and self._shelf.find(self.name, str(version)) is None:
-                    self._bring(version, self._store.opened_from_disk, current=version == self._record.stable)
+                    self._admission.from_disk(version, current=version == self._record.stable)
             return
         published = {found.version for found in self._listed}
         for version in self._store.kept():
@@ -267,74 +242,9 @@ class Catalogue:
             allowed = not version.prerelease if self._pinned is None else version == self._pinned
             # Where the bucket could be listed, what was withdrawn from it is not served from here either.
             if allowed and (not published or version in published):
-                self._bring(version, self._store.opened_from_disk, current=True, first=True)
-
-    def _bring(
-        self,
-        version: Version,
-        opened: Callable[[Version], AbstractContextManager[Files]],
-        *,
-        current: bool,
-        first: bool = False,
-    ) -> Exception | None:
-        """Load a version and put it on the shelf, `first` only while none is current; return why it was refused."""
-        try:
-            with opened(version) as files, self._loading:
-                if not (first and self.current is not None):
-                    self._load(files, current=current)
-        except tuple(_REFUSALS) as error:
-            self._refuse(str(version), error)
-            return error
-        return None
-
-    def _load(self, files: Files, *, current: bool) -> None:
-        version, disk = str(files.metadata.version), self._store.disk
-        try:
-            for name, evicted in self._shelf.reserve(self.name, version, files.model_bytes, current=current):
-                disk.ask(name, evicted, wanted=False)
-                logger.warning("evicted %s %s for %s %s", name, evicted, self.name, version)
-            # An operator may have had it loaded before it became the one to serve.
-            predictor = self._shelf.find(self.name, version) or self._open(files)
-        except BaseException:
-            self._shelf.release(self.name, version)
-            raise
-        before = self.current
-        keep_before = before is not None and before.version in disk.asked(self.name) | self._named
-        self._put(predictor, current=current, keep_before=keep_before)
-
-    def _put(self, predictor: Predictor, *, current: bool, keep_before: bool) -> None:
-        version = predictor.version
-        self._shelf.put(predictor, current=current, keep_before=keep_before)
-        self._faults = {at: reason for at, reason in self._faults.items() if at != version}
-        if current:
-            self._metrics.serving(self.name, version)
-        besides = "" if current else " besides"
-        logger.warning("serving %s %s%s", self.name, version, besides, extra={"model_version": version})
-        self._on_change()
-
-    def _refuse(self, version: str, error: Exception) -> None:
-        # What is for want of room is tried at each refresh, and told once.
-        if self._faults.get(version) != str(error):
-            self._metrics.model_error(_REFUSALS[type(error)])
-            logger.error("refused version %s: %s; %s", version, error, self._stays())
-            self._faults = {**self._faults, version: str(error)}
-            self._on_change()
-
-    def _note_unreachable(self, record: Deployment) -> None:
-        """Say of what is neither held nor refused already that it cannot be brought now."""
-        lacking = {
-            str(version): f"{self.name} {version} is not on disk, and the bucket cannot be reached"
-            for version in record.versions
-            if self._shelf.find(self.name, str(version)) is None and str(version) not in self._faults
-        }
-        if lacking:
-            self._faults = {**self._faults, **lacking}
-            self._on_change()
+                self._admission.from_disk(version, current=True, first=True)
 
     def _note_use(self) -> None:
         current = self.current
         versions = [Version.parse(found.version) for found in self._shelf.loaded() if found.name == self.name]
         self._store.disk.served(self.name, versions, None if current is None else Version.parse(current.version))
-
-    def _stays(self) -> str:
-        return "no version is served" if self.current is None else f"still serving {self.current.version}"

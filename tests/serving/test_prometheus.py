@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from localcloud import prometheus as local
+from localcloud.moto_server import HOST
 from ops.demo_model import DemoModel
 from tests.serving.conftest import Publish, StartContainer
 from tests.serving.otlp_collector import OtlpCollector
@@ -29,13 +27,13 @@ T = TypeVar("T")
 
 
 class Prometheus:
-    """Debian's server on a free port, asked by its HTTP API."""
+    """A server, asked by its HTTP API."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, address: str) -> None:
+        self._address = address
 
     def ask(self, path: str, **parameters: str) -> Any:
-        url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        url = f"{self._address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(url, timeout=5) as answer:
             return json.load(answer)["data"]
 
@@ -45,36 +43,10 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(container: Container, folder: Path) -> Generator[Prometheus]:
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("prometheus is not installed (apt-get install prometheus)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    configuration = folder / "prometheus.yml"
-    target = f"127.0.0.1:{container.probe_port}"
-    configuration.write_text(
-        "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\n"
-        f"scrape_configs: [{{job_name: inference, static_configs: [{{targets: ['{target}']}}]}}]\n"
-    )
-    process = subprocess.Popen(
-        [
-            program,
-            f"--config.file={configuration}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--enable-feature=exemplar-storage",
-            "--log.level=error",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield Prometheus(port)
-    finally:
-        process.kill()
-        process.wait()
+def scraping(container: Container) -> Generator[Prometheus]:
+    target = f"{HOST}:{container.probe_port}"
+    with local.prometheus([target], every_seconds=0.5, features=["exemplar-storage"]) as address:
+        yield Prometheus(address)
 
 
 def until(read: Callable[[], T], holds: Callable[[T], bool]) -> T:
@@ -93,13 +65,14 @@ def until(read: Callable[[], T], holds: Callable[[T], bool]) -> T:
     raise AssertionError(f"it did not come about: {last}")
 
 
+@pytest.mark.skipif(not local.is_there(), reason=local.ABSENT)
 def test_prometheus_counts_every_request_once_and_leads_from_a_bucket_to_a_trace(
-    start: StartContainer, upload: Publish, first: DemoModel, tmp_path: Path
+    start: StartContainer, upload: Publish, first: DemoModel
 ) -> None:
     upload(first)
     with OtlpCollector() as collector:
         container = start(SERVEML_WORKERS="2", OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint)
-        with scraping(container, tmp_path) as prometheus:
+        with scraping(container) as prometheus:
             sent = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
             row = {"instances": [first.holdout_rows[0]]}
             until(lambda: container.predict(row).status, lambda status: status == 200)
