@@ -14,6 +14,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from contract import documents
+from contract.documents import Unreadable
 from contract.objects import InvalidName, Version, check_model_name
 
 SCHEMA_VERSION = 1
@@ -249,21 +251,16 @@ def amend(canary: Canary, **changes: Any) -> Canary:
 
 def encode(document: _Part) -> bytes:
     """As JSON."""
-    return msgspec.json.encode(document, enc_hook=_write)
+    return documents.encode(document)
 
 
 def decode(data: bytes | str, kind: type[T]) -> T:
     """Read one of the types above; raise InvalidDeployment."""
     try:
-        return msgspec.json.decode(data, type=kind, dec_hook=_read)
-    except UnicodeDecodeError:
-        said = "it is not in UTF-8"
-    except RecursionError:
-        said = "it is nested too deeply"
-    except msgspec.DecodeError as error:
-        cause = error.__cause__
-        said = str(cause) if isinstance(cause, InvalidDeployment) else str(error).replace("`", "")
-    raise InvalidDeployment(f"a {kind.__name__.lower()} of the deployments table cannot be read: {said}")
+        return documents.decode(data, kind)
+    except Unreadable as error:
+        what = f"a {kind.__name__.lower()} of the deployments table"
+        raise InvalidDeployment(f"{what} cannot be read: {error}") from None
 
 
 def _check_canary(canary: Canary, stable: Version, where: str) -> None:
@@ -277,20 +274,3 @@ def _check_canary(canary: Canary, stable: Version, where: str) -> None:
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise InvalidDeployment(f"{where} has the {kind} {name!r} that is no finite number: leave it out")
-
-
-def _write(value: object) -> Any:
-    if isinstance(value, Version):
-        return str(value)
-    raise NotImplementedError
-
-
-def _read(kind: type, value: Any) -> Any:
-    if kind is Version:
-        if not isinstance(value, str):
-            raise ValueError("Expected a version such as 1.4.0")
-        try:
-            return Version.parse(value)
-        except InvalidName as error:
-            raise ValueError(str(error)) from None
-    raise NotImplementedError

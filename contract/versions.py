@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from contract import documents
+from contract.documents import Unreadable
 from contract.objects import InvalidName, Version, check_model_name
 
 SCHEMA_VERSION = 1
@@ -147,28 +149,12 @@ def replace(record: VersionRecord, **changes: Any) -> VersionRecord:
 
 def encode(record: VersionRecord) -> bytes:
     """As JSON."""
-    return msgspec.json.encode(record, enc_hook=_write)
+    return documents.encode(record)
 
 
 def decode(data: bytes | str) -> VersionRecord:
     """Raise InvalidVersionRecord."""
     try:
-        return msgspec.json.decode(data, type=VersionRecord, dec_hook=_read)
-    except msgspec.DecodeError as error:
-        said = str(error).replace("`", "")
-        raise InvalidVersionRecord(f"a version's record in the deployments table cannot be read: {said}") from None
-
-
-def _write(value: object) -> Any:
-    if isinstance(value, Version):
-        return str(value)
-    raise NotImplementedError
-
-
-def _read(kind: type, value: Any) -> Any:
-    if kind is Version:
-        try:
-            return Version.parse(value)
-        except (InvalidName, AttributeError) as error:
-            raise ValueError(str(error)) from None
-    raise NotImplementedError
+        return documents.decode(data, VersionRecord)
+    except Unreadable as error:
+        raise InvalidVersionRecord(f"a version's record in the deployments table cannot be read: {error}") from None

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import boto3
 import msgspec
 from botocore.config import Config
+
+from contract import documents
+from contract.documents import Unreadable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,6 +56,8 @@ class Platform:
     def __init__(self, environment: str, outputs: Outputs) -> None:
         self.environment = environment
         self.outputs = outputs
+        self._s3: dict[str, S3Client] = {}
+        self._making = Lock()
 
     @property
     def home_region(self) -> str:
@@ -62,9 +68,12 @@ class Platform:
         return self._session.client("dynamodb", self.home_region, endpoint_url=self.outputs.endpoint, config=_CONFIG)
 
     def s3(self, region: str | None = None) -> S3Client:
-        return self._session.client(
-            "s3", region or self.home_region, endpoint_url=self.outputs.endpoint, config=_CONFIG
-        )
+        """The region's client, always the same one: threads may share a client, but not the making of one."""
+        where = region or self.home_region
+        with self._making:
+            if where not in self._s3:
+                self._s3[where] = self._session.client("s3", where, endpoint_url=self.outputs.endpoint, config=_CONFIG)
+            return self._s3[where]
 
     @cached_property
     def kms(self) -> KMSClient:
@@ -99,12 +108,11 @@ def load(environment: str, file: Path | None = None) -> Platform:
         else f"write it with `pulumi stack output --json --stack {environment} > {path}`"
     )
     try:
-        outputs = msgspec.json.decode(path.read_bytes(), type=Outputs)
+        outputs = documents.decode(path.read_bytes(), Outputs)
     except OSError:
         raise NoPlatform(f"there is no file {path} with the outputs of {environment}: {how}") from None
-    except msgspec.DecodeError as error:
-        said = str(error).replace("`", "")
-        raise NoPlatform(f"{path} does not hold the outputs of {environment} ({said}): {how}") from None
+    except Unreadable as error:
+        raise NoPlatform(f"{path} does not hold the outputs of {environment} ({error}): {how}") from None
     if not outputs.regions:
         raise NoPlatform(f"{path} names no region: {how}")
     return Platform(environment, outputs)
@@ -112,7 +120,7 @@ def load(environment: str, file: Path | None = None) -> Platform:
 
 def encode(outputs: Outputs) -> bytes:
     """As `load` reads them."""
-    return msgspec.json.format(msgspec.json.encode(outputs), indent=2) + b"\n"
+    return documents.render(outputs)
 
 
 def keep(environment: str, outputs: Outputs) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from contract import access
+from contract.documents import render
 from ops.access.buckets import UserObjects
 from ops.access.holdings import Holdings, find
 from ops.access.report import (
@@ -121,7 +122,7 @@ def _download(objects: UserObjects, item: HeldItem, path: Path) -> str:
 
 
 def _write_json(path: Path, document: Any) -> str:
-    data = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    data = render(document)
     write_private(path, data)
     return hashlib.sha256(data).hexdigest()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from contract import signature
+from contract import documents, signature
 from contract.signature import SIGNATURE_FILE
 from ops.signing import Signer
 
@@ -151,7 +151,7 @@ def write(folder: Path, report: UserDataReport, signer: Signer | None) -> None:
     The digest is signed in place of the report, which may be longer than what AWS KMS signs. Raises OSError; or
     CannotSign or botocore's errors, with the report written by then.
     """
-    document = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    document = documents.render(report)
     line = f"{hashlib.sha256(document).hexdigest()}  {REPORT_FILE}\n".encode()
     (folder / SIGNATURE_FILE).unlink(missing_ok=True)
     write_private(folder / REPORT_FILE, document)

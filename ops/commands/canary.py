@@ -21,7 +21,7 @@ from ops.canary.measuring import CanaryFigures, Unmeasured
 from ops.commands import canary_options as options
 from ops.commands import deployment_results as results
 from ops.commands import deployment_tables as tables
-from ops.commands.deployment_options import NameArgument, VersionArgument, failures, may_serve, progress
+from ops.commands.deployment_options import NameArgument, VersionArgument, failures, may_serve
 from ops.commands.results import prints
 from ops.commands.shown import (
     EnvironmentOption,
@@ -35,6 +35,7 @@ from ops.commands.shown import (
     fail,
     open_platform,
     operator,
+    progress,
     show,
 )
 from ops.notices.slack import SlackWebhook

@@ -15,16 +15,18 @@ from ops.canary.byhand import utc_now
 from ops.canary.weights import Patience
 from ops.commands import deployment_results as results
 from ops.commands import deployment_tables as tables
-from ops.commands.deployment_options import (
-    NameArgument,
-    ReasonOption,
-    VersionArgument,
-    failures,
-    may_serve,
-    progress,
-)
+from ops.commands.deployment_options import NameArgument, ReasonOption, VersionArgument, failures, may_serve
 from ops.commands.results import prints
-from ops.commands.shown import EnvironmentOption, JsonOption, YesOption, confirm, open_platform, operator, show
+from ops.commands.shown import (
+    EnvironmentOption,
+    JsonOption,
+    YesOption,
+    confirm,
+    open_platform,
+    operator,
+    progress,
+    show,
+)
 from ops.rollout.presence import presence_of
 
 app = typer.Typer(no_args_is_help=True, help="Deployments: which versions answer, each for which share of requests.")

@@ -1,14 +1,11 @@
-"""What the commands for deployments and canaries share: arguments, the failures they show, and lines of progress."""
+"""What the commands for deployments and canaries share: arguments, and the failures they show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from functools import partial
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from contract.deployment import InvalidDeployment
 from contract.objects import InvalidName
@@ -16,7 +13,7 @@ from contract.versions import InvalidVersionRecord
 from ops.canary.byhand import MayServe
 from ops.canary.plan import InvalidPlan
 from ops.canary.prometheus import PrometheusRefused
-from ops.commands.shown import Exit, errors, fail, failures_shown
+from ops.commands.shown import failures_shown
 from ops.models.registry import NotPromotable, require_promotable
 from ops.notices.slack import BadWebhook
 from ops.platform import Platform
@@ -37,26 +34,11 @@ _REFUSALS = (
     PrometheusRefused,
 )
 _AWAY = (RecordConflict, StoreUnreachable)
+failures = partial(failures_shown, *_REFUSALS, away=_AWAY)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The deployment, named like the model it serves.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="Such as 1.4.0.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Stands in the history.")]
-
-
-@contextmanager
-def failures() -> Generator[None]:
-    with failures_shown(*_REFUSALS):
-        try:
-            yield
-        except _AWAY as error:
-            fail(str(error), Exit.AWAY)
-
-
-@contextmanager
-def progress() -> Generator[Callable[[str], None]]:
-    """A line that changes on a terminal, and nothing elsewhere."""
-    with errors.status("") as status:
-        yield lambda said: status.update(Text(said))
 
 
 def may_serve(platform: Platform) -> MayServe:

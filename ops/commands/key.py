@@ -102,7 +102,7 @@ def create(
     result = KeyCreated(key=key, record=made, noticed_within_seconds=NOTICED_SECONDS, warnings=warnings)
     for warning in warnings:
         errors.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
-    _print_secret(to_json(result) if as_json else key)
+    _print_secret(to_json(result) if as_json else f"{key}\n")
     if not as_json:
         errors.print(
             f"{_sentence(made)}. It is not shown again; pods take it within {NOTICED_SECONDS} s.", markup=False
@@ -177,7 +177,7 @@ def rotate(
     now = time.time()
     made, ending = shown(new, now), shown(old, now)
     result = KeyRotated(key=key, record=made, replaces=ending, noticed_within_seconds=NOTICED_SECONDS)
-    _print_secret(to_json(result) if as_json else key)
+    _print_secret(to_json(result) if as_json else f"{key}\n")
     if not as_json:
         errors.print(
             f"{_sentence(made)}. It is not shown again; {old.key_id} is good until {ending.expires_at}.",
@@ -220,7 +220,7 @@ def _without_versions(platform: Platform, models: list[str] | tuple[str, ...]) -
 
 def _print_secret(text: str) -> None:
     """Past the console, which would fold or colour it."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 

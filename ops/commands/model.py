@@ -15,9 +15,9 @@ from ops.commands import model_answers as made
 from ops.commands import model_evidence as evidence
 from ops.commands import model_results as results
 from ops.commands import model_tables as tables
-from ops.commands.model_options import NameArgument, TrustedOption, VersionArgument, failures, progress, trusted_by
+from ops.commands.model_options import NameArgument, TrustedOption, VersionArgument, failures, trusted_by
 from ops.commands.results import prints
-from ops.commands.shown import EnvironmentOption, JsonOption, Refused, open_platform, operator, show
+from ops.commands.shown import EnvironmentOption, JsonOption, Refused, open_platform, operator, progress, show
 from ops.models import collect as collecting
 from ops.models import diff as comparing
 from ops.models import overview

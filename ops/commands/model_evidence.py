@@ -14,7 +14,7 @@ from contract.objects import Version, check_model_name
 from ops.commands import model_answers as answers
 from ops.commands import model_results as results
 from ops.commands import model_tables as tables
-from ops.commands.model_options import NameArgument, TrustedOption, VersionArgument, failures, progress, trusted_by
+from ops.commands.model_options import NameArgument, TrustedOption, VersionArgument, failures, trusted_by
 from ops.commands.results import prints
 from ops.commands.shown import (
     EnvironmentOption,
@@ -25,6 +25,7 @@ from ops.commands.shown import (
     fail,
     open_platform,
     operator,
+    progress,
     show,
 )
 from ops.models import promote as promoting

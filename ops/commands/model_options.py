@@ -1,10 +1,9 @@
-"""What the commands of `serveml model` share: arguments, trusted keys, progress, and the failures they show."""
+"""What the commands of `serveml model` share: arguments, trusted keys, and the failures they show."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from contract.deployment import InvalidDeployment
 from contract.objects import InvalidName
 from contract.service import ENV_TRUSTED_KEYS
 from contract.versions import InvalidVersionRecord
-from ops.commands.shown import Exit, Refused, errors, fail, failures_shown
+from ops.commands.shown import Refused, failures_shown
 from ops.models.collect import CollectionBroken, InvalidRule
 from ops.models.copying import CopyRefused
 from ops.models.places import NoVersion
@@ -45,6 +44,7 @@ _REFUSALS = (
     ModelRefused,
 )
 _AWAY = (StoreUnreachable, ServerAway, ReplicationLate, CollectionBroken, VersionConflict)
+failures = partial(failures_shown, *_REFUSALS, away=_AWAY)
 
 NameArgument = Annotated[str, typer.Argument(help="The model.")]
 VersionArgument = Annotated[str, typer.Argument(help="Such as 1.4.0.")]
@@ -70,19 +70,3 @@ def trusted_by(file: Path | None) -> TrustedKeys:
     if file is not None and not keys:
         raise Refused(f"{source} holds no key: name one, or leave the option out")
     return keys
-
-
-@contextmanager
-def progress() -> Generator[Callable[[str], None]]:
-    """A line that changes on a terminal, and nothing elsewhere."""
-    with errors.status("") as status:
-        yield status.update
-
-
-@contextmanager
-def failures() -> Generator[None]:
-    with failures_shown(*_REFUSALS):
-        try:
-            yield
-        except _AWAY as error:
-            fail(str(error), Exit.AWAY)

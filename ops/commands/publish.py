@@ -15,6 +15,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from contract.objects import InvalidName, Version, check_model_name
 from contract.versions import InvalidVersionRecord, Kind
+from ops.commands.conversion_options import (
+    DEFAULT_TIMEOUT,
+    DEFAULTS,
+    ConvertMemoryOption,
+    ConvertTimeoutOption,
+    limits_of,
+)
 from ops.commands.publish_results import VersionPublished, published
 from ops.commands.results import prints
 from ops.commands.shown import (
@@ -102,6 +109,8 @@ def publish(
         list[str] | None,
         typer.Option("--tolerance", help="How far a variant's answers may differ, such as int8=0.05; repeatable."),
     ] = None,
+    convert_timeout: ConvertTimeoutOption = DEFAULT_TIMEOUT,
+    convert_memory_mib: ConvertMemoryOption = DEFAULTS.memory_mib,
     sign_key: SignKeyOption = None,
     sign_key_id: SignKeyIdOption = None,
     kms_key: KmsKeyOption = None,
@@ -131,9 +140,10 @@ def publish(
             metrics=description.numbers(metrics or (), "--metrics", "accuracy=0.97"),
             tolerances=description.numbers(tolerances or (), "--tolerance", "int8=0.05"),
         )
+        limits = limits_of(convert_timeout, convert_memory_mib)
         with tempfile.TemporaryDirectory(prefix="serveml-publish-") as work:
             if metadata is None:
-                ready = description.described(path, Path(work), name, number, said, files)
+                ready = description.described(path, Path(work), name, number, said, files, limits)
             else:
                 ready = description.documented(path, metadata, _contradicting(said))
             signer = signer_of(platform, sign_key, sign_key_id, kms_key)

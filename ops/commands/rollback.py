@@ -11,7 +11,7 @@ from ops.canary import wiring
 from ops.canary.weights import Patience, roll_back, until_followed
 from ops.commands import deployment_results as results
 from ops.commands import deployment_tables as tables
-from ops.commands.deployment_options import NameArgument, ReasonOption, failures, progress
+from ops.commands.deployment_options import NameArgument, ReasonOption, failures
 from ops.commands.results import prints
 from ops.commands.shown import (
     EnvironmentOption,
@@ -22,6 +22,7 @@ from ops.commands.shown import (
     fail,
     open_platform,
     operator,
+    progress,
     show,
 )
 

@@ -13,8 +13,9 @@ import msgspec
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console, RenderableType
+from rich.text import Text
 
-from contract.objects import Version
+from contract import documents
 from ops import platform
 from ops.platform import NoPlatform, Platform
 
@@ -71,20 +72,34 @@ def confirm(environment: str, what: str, *, yes: bool) -> None:
 def show(result: msgspec.Struct, as_json: bool, render: Callable[[], RenderableType]) -> None:
     """The result as one JSON document, or as `render` draws it."""
     if as_json:
-        sys.stdout.write(to_json(result) + "\n")
+        sys.stdout.write(to_json(result))
     else:
         console.print(render())
 
 
-def to_json(result: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(result, enc_hook=_plain), indent=2).decode()
+def to_json(result: msgspec.Struct) -> str:
+    """As `show` prints it, with the end of its last line."""
+    return documents.render(result).decode()
 
 
 @contextmanager
-def failures_shown(*refusals: type[Exception]) -> Generator[None]:
-    """End with one line and the right code; `refusals` are the parts' errors that say that nothing was changed."""
+def progress() -> Generator[Callable[[str], None]]:
+    """A line that changes on a terminal, and nothing elsewhere."""
+    with errors.status("") as status:
+        yield lambda said: status.update(Text(said))
+
+
+@contextmanager
+def failures_shown(*refusals: type[Exception], away: tuple[type[Exception], ...] = ()) -> Generator[None]:
+    """End with one line and the right code.
+
+    `refusals` are the parts' errors that say that nothing was changed, `away` those for what did not answer, where
+    that is not AWS.
+    """
     try:
         yield
+    except away as error:
+        fail(str(error), Exit.AWAY)
     except (Refused, NoPlatform, *refusals) as error:
         fail(str(error), Exit.REFUSED)
     except ClientError as error:
@@ -100,9 +115,3 @@ def fail(message: str, code: Exit) -> NoReturn:
     """One line on the standard error."""
     errors.print(message, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(int(code))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Version):
-        return str(value)
-    raise NotImplementedError

@@ -13,7 +13,7 @@ from contract import variants as shapes
 from contract.metadata import InvalidMetadata, ModelMetadata
 from contract.objects import Version
 from contract.variants import PRECISIONS, InvalidVariants, Variant
-from ops.models.convert import Preparation, Prepared, prepare
+from ops.models.convert import Limits, Preparation, Prepared, prepare
 from ops.models.publish import PublishRefused
 
 _GIT_SECONDS = 10
@@ -74,7 +74,15 @@ def numbers(given: Iterable[str], option: str, example: str) -> dict[str, float]
     return found
 
 
-def described(path: Path, work: Path, name: str, version: Version, said: Said, variants: Iterable[str]) -> Ready:
+def described(
+    path: Path,
+    work: Path,
+    name: str,
+    version: Version,
+    said: Said,
+    variants: Iterable[str],
+    limits: Limits | None = None,
+) -> Ready:
     """The file with metadata made from it and from what was said; raise PublishRefused."""
     listed = _listed(variants, said.tolerances or {})
     prepared: Prepared = prepare(
@@ -90,6 +98,7 @@ def described(path: Path, work: Path, name: str, version: Version, said: Said, v
         dataset_version=said.dataset_version,
         git_sha=said.git_sha or revision_of(path),
         metrics=said.metrics,
+        limits=limits,
     )
     return Ready(onnx=prepared.onnx, metadata=replace(prepared.metadata, variants=listed), preparation=prepared.report)
 
