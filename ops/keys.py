@@ -10,20 +10,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from contract import access
 from contract.access import ApiKeyRecord, InvalidRecord
+from ops.aws_errors import CONDITION_FAILED, TRANSACTION_CANCELLED, code_of
+from ops.table import made, query, scan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 LONGEST_OVERLAP = timedelta(days=30)
 
-_FAILED = "ConditionalCheckFailedException"
-_CANCELLED = "TransactionCanceledException"
 _SHOWN = "`serveml key list` shows the ids there are"
 
 
@@ -99,7 +100,7 @@ class ApiKeys:
             self._dynamodb.put_item(**self._put(record))
         except ClientError as error:
             # The client repeats a write whose answer was lost; the repetition then meets what the first one wrote.
-            if _code(error) != _FAILED or self.get(record.key_id).digest != record.digest:
+            if code_of(error) != CONDITION_FAILED or self.get(record.key_id).digest != record.digest:
                 raise
         return text, record
 
@@ -115,14 +116,7 @@ class ApiKeys:
 
     def of_user(self, user_id: str) -> Found:
         """By the index, which may lag behind the table by a moment."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName=access.USER_INDEX,
-            KeyConditionExpression="#user = :user",
-            ExpressionAttributeNames={"#user": access.USER_INDEX_HASH_KEY},
-            ExpressionAttributeValues={":user": {"S": user_id}},
-        )
-        return _read(item for page in pages for item in page["Items"])
+        return _read(query(self._dynamodb, self._table, access.USER_INDEX_HASH_KEY, user_id, index=access.USER_INDEX))
 
     def all(self, *, user_id: str | None = None) -> Found:
         """By a consistent scan of the whole table, so that nothing is missed; of one user where one is named."""
@@ -133,8 +127,7 @@ class ApiKeys:
                 "ExpressionAttributeNames": {"#user": access.USER_INDEX_HASH_KEY},
                 "ExpressionAttributeValues": {":user": {"S": user_id}},
             }
-        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True, **given)
-        return _read(item for page in pages for item in page["Items"])
+        return _read(scan(self._dynamodb, self._table, **given))
 
     def revoke(self, key_id: str, reason: str | None = None) -> tuple[ApiKeyRecord, bool]:
         """The revoked key, and whether this call revoked it: the first revocation stands, with its reason."""
@@ -144,21 +137,17 @@ class ApiKeys:
         revoked = replace(before, revoked_at=int(self._now()), revoked_reason=reason)
         values = access.to_item(revoked)
         names = ["revoked_at"] if reason is None else ["revoked_at", "revoked_reason"]
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_key(key_id),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in names),
-                # Without the first of these an update would make an item of a key that was deleted meanwhile.
-                ConditionExpression="attribute_exists(#key) AND attribute_not_exists(#revoked_at)",
-                ExpressionAttributeNames={"#key": access.HASH_KEY, **{f"#{name}": name for name in names}},
-                ExpressionAttributeValues={f":{name}": values[name] for name in names},
-            )
-        except ClientError as error:
-            if _code(error) != _FAILED:
-                raise
-            return self.get(key_id), False
-        return revoked, True
+        update = partial(
+            self._dynamodb.update_item,
+            TableName=self._table,
+            Key=_key(key_id),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in names),
+            # Without the first of these an update would make an item of a key that was deleted meanwhile.
+            ConditionExpression="attribute_exists(#key) AND attribute_not_exists(#revoked_at)",
+            ExpressionAttributeNames={"#key": access.HASH_KEY, **{f"#{name}": name for name in names}},
+            ExpressionAttributeValues={f":{name}": values[name] for name in names},
+        )
+        return (revoked, True) if made(update) else (self.get(key_id), False)
 
     def rotate(
         self, key_id: str, overlap: timedelta, *, lifetime: timedelta | None = None
@@ -189,7 +178,7 @@ class ApiKeys:
                 TransactItems=[{"Put": self._put(new)}, {"Update": self._ending(old, ending)}]
             )
         except ClientError as error:
-            if _code(error) != _CANCELLED:
+            if code_of(error) != TRANSACTION_CANCELLED:
                 raise
             raise KeyChanged(
                 f"key {key_id} was changed by somebody else meanwhile: look at it, then try again"
@@ -252,7 +241,3 @@ def _read(items: Iterable[Any]) -> Found:
 
 def _key(key_id: str) -> dict[str, Any]:
     return {access.HASH_KEY: {"S": key_id}}
-
-
-def _code(error: ClientError) -> Any:
-    return error.response.get("Error", {}).get("Code")

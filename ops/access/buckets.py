@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from contract.objects import user_prefix
 from ops.access.report import HeldItem, HeldKind, Outcome
+from ops.aws_errors import NO_LIFECYCLE, NO_LOCK, NO_UPLOAD, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,8 +20,6 @@ DELETED_AT_ONCE = 1000
 """What S3 takes in one DeleteObjects (its API reference)."""
 CHUNK_BYTES = 1024 * 1024
 
-_NO_LOCK = "ObjectLockConfigurationNotFoundError"
-_NO_LIFECYCLE = "NoSuchLifecycleConfiguration"
 _LEGAL_HOLD = "a legal hold is on it, which has no end of its own"
 _RETENTION = "object lock keeps it"
 
@@ -47,7 +46,7 @@ class UserObjects:
         try:
             self._s3.abort_multipart_upload(Bucket=self.bucket, Key=upload.name, UploadId=upload.version or "")
         except ClientError as error:
-            if _code(error) != "NoSuchUpload":
+            if code_of(error) != NO_UPLOAD:
                 raise
 
     def delete(self, items: Sequence[HeldItem]) -> dict[tuple[str, str | None], str]:
@@ -63,7 +62,7 @@ class UserObjects:
         try:
             rules: Any = self._s3.get_bucket_lifecycle_configuration(Bucket=self.bucket)["Rules"]
         except ClientError as error:
-            if _code(error) != _NO_LIFECYCLE:
+            if code_of(error) != NO_LIFECYCLE:
                 raise
             return None
         days = [
@@ -101,7 +100,7 @@ class UserObjects:
         try:
             found = self._s3.get_object_lock_configuration(Bucket=self.bucket)
         except ClientError as error:
-            if _code(error) != _NO_LOCK:
+            if code_of(error) != NO_LOCK:
                 raise
             return False
         return found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
@@ -130,7 +129,3 @@ def _item(bucket: str, kind: HeldKind, version: Any) -> HeldItem:
 def _kept(item: HeldItem, reason: str, until: datetime | None) -> HeldItem:
     end = None if until is None else until.astimezone(UTC)
     return msgspec.structs.replace(item, outcome=Outcome.KEPT, reason=reason, until=end)
-
-
-def _code(error: ClientError) -> Any:
-    return error.response.get("Error", {}).get("Code")

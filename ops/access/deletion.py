@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.access.buckets import DELETED_AT_ONCE, UserObjects
 from ops.access.holdings import Holdings, find
 from ops.access.report import HeldItem, HeldKind, Outcome, ReportAction, UserDataReport
+from ops.aws_errors import code_of
 from ops.keys import ApiKeys
 from ops.platform import Platform
 
@@ -61,8 +61,7 @@ class Deletion:
             self._delete_all(held, outcomes)
             self._look_again(outcomes)
         except ClientError as error:
-            said: Any = error.response.get("Error", {})
-            failure = f"AWS refused {error.operation_name}: {said.get('Code')}"
+            failure = f"AWS refused {error.operation_name}: {code_of(error)}"
         except BotoCoreError as error:
             failure = f"AWS did not answer: {type(error).__name__}"
         except KeyboardInterrupt:

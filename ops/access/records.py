@@ -14,6 +14,7 @@ import msgspec
 
 from contract import registry
 from ops.access.report import HeldItem, HeldKind, Outcome
+from ops.table import scan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,30 +34,28 @@ class Mention:
 def mentions(dynamodb: DynamoDBClient, table: str, user_id: str) -> Iterator[Mention]:
     """Every item that names the user, by a consistent scan of the whole table; raises botocore's errors."""
     quoted = msgspec.json.encode(user_id).decode()
-    pages = dynamodb.get_paginator("scan").paginate(
-        TableName=table,
-        ConsistentRead=True,
+    found = scan(
+        dynamodb,
+        table,
         FilterExpression="contains(#document, :quoted) OR #hash = :user",
         ExpressionAttributeNames={"#document": registry.DOCUMENT_ATTRIBUTE, "#hash": registry.HASH_KEY},
         ExpressionAttributeValues={":quoted": {"S": quoted}, ":user": {"S": user_id}},
     )
-    for page in pages:
-        found: list[Any] = page["Items"]
-        for item in found:
-            hash_key, range_key = item[registry.HASH_KEY]["S"], item[registry.RANGE_KEY]["S"]
-            document = _document(item)
-            is_tenant = hash_key == user_id
-            if is_tenant or _names(document, user_id):
-                yield Mention(
-                    item=HeldItem(
-                        kind=HeldKind.DEPLOYMENT if is_tenant else HeldKind.NAMED,
-                        place=table,
-                        name=f"{hash_key}/{range_key}",
-                        outcome=Outcome.KEPT,
-                        reason=_SERVES if is_tenant else _RECORD_OF_CHANGES,
-                    ),
-                    document=document,
-                )
+    for item in found:
+        hash_key, range_key = item[registry.HASH_KEY]["S"], item[registry.RANGE_KEY]["S"]
+        document = _document(item)
+        is_tenant = hash_key == user_id
+        if is_tenant or _names(document, user_id):
+            yield Mention(
+                item=HeldItem(
+                    kind=HeldKind.DEPLOYMENT if is_tenant else HeldKind.NAMED,
+                    place=table,
+                    name=f"{hash_key}/{range_key}",
+                    outcome=Outcome.KEPT,
+                    reason=_SERVES if is_tenant else _RECORD_OF_CHANGES,
+                ),
+                document=document,
+            )
 
 
 def _document(item: Any) -> Any:

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contract.deployment import Canary, Change, Deployment
 from contract.objects import Version
+from ops.aws_errors import code_of
 from ops.canary import decide
 from ops.canary.actions import JUDGED, Action
 from ops.canary.decide import Decision, Pace, Step
@@ -252,4 +253,4 @@ def _passes(error: Exception) -> bool:
         return True
     response: Any = error.response
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return status >= 500 or response.get("Error", {}).get("Code") in _BUSY
+    return status >= 500 or code_of(error) in _BUSY

@@ -170,21 +170,25 @@ def collect(
 
 def _withdraw(platform: Platform, table: Versions, name: str, version: Version, by: str, now: Clock) -> tuple[str, ...]:
     """Close the version to new canaries, then look whether one came before that: if so, reopen it and say why."""
-    before = table.find(name, version)
-    if before is None:
+    if table.find(name, version) is None:
         return _named(platform, name).get(version, ())
+    own = Withdrawn(at=now(), by=by, reason=REASON)
 
     def withdrawn(record: VersionRecord) -> VersionRecord:
         if _awaited(record) or record.withdrawn is not None:
             return record
-        return versions.replace(record, withdrawn=Withdrawn(at=now(), by=by, reason=REASON))
+        return versions.replace(record, withdrawn=own)
+
+    def reopened(record: VersionRecord) -> VersionRecord:
+        # What somebody else withdrew, before or meanwhile, stays so.
+        return versions.replace(record, withdrawn=None) if record.withdrawn == own else record
 
     after = table.change(name, version, withdrawn)
     if awaited := _awaited(after):
         return awaited
     named = _named(platform, name).get(version, ())
-    if named and before.withdrawn is None:
-        table.change(name, version, lambda record: versions.replace(record, withdrawn=None))
+    if named:
+        table.change(name, version, reopened)
     return named
 
 

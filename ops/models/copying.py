@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contract.objects import CHECKSUMS_FILE, version_prefix
 from contract.signature import SIGNATURE_FILE
+from ops.aws_errors import NO_OBJECT, PRECONDITION_FAILED, UNDER_WAY, code_of
 from ops.models.places import Copy, Listed, Place
 from ops.models.reading import CopyCorrupt, Promise, digest_of
 from serving.download import StoreUnreachable
@@ -18,10 +19,6 @@ PART_BYTES = 256 * 1024**2
 """Larger objects go in parts: CopyObject takes no more than 5 GiB, and a part is done well before a call gives up."""
 MOST_PARTS = 10_000
 THREADS = 8
-
-# S3's answers to a conditional write: the object is there, or another write of it is under way.
-_THERE = ("PreconditionFailed", "412")
-_UNDER_WAY = "ConditionalRequestConflict"
 
 
 class CopyRefused(ValueError):
@@ -61,7 +58,7 @@ def _is_there(source: Copy, to: Place, file: str, promise: Promise) -> bool:
     try:
         found = to.s3.head_object(Bucket=to.bucket, Key=key)
     except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
+        if isinstance(error, ClientError) and code_of(error) in NO_OBJECT:
             return False
         raise StoreUnreachable(f"looking at s3://{to.bucket}/{key} failed: {error}") from error
     listed = Listed(key=key, bytes=found["ContentLength"], etag=found["ETag"], modified=found["LastModified"])
@@ -86,13 +83,13 @@ def _copy(source: Copy, listed: Listed, to: Place, part_bytes: int) -> None:
         else:
             _copy_parts(source, listed, to, max(part_bytes, ceil(listed.bytes / MOST_PARTS)))
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
+        code = code_of(error)
         where = f"s3://{to.bucket}/{listed.key}"
-        if code in _THERE:
+        if code in PRECONDITION_FAILED:
             raise CopyRefused(
                 f"{where} was written by somebody else, or its source changed meanwhile: verify and promote again"
             ) from error
-        if code == _UNDER_WAY:
+        if code == UNDER_WAY:
             raise CopyRefused(f"{where} is being written by somebody else: promote again") from error
         raise StoreUnreachable(f"copying to {where} failed: {error}") from error
     except BotoCoreError as error:

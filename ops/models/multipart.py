@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from ops.aws_errors import ALREADY_THERE, NO_UPLOAD, UNDER_WAY, code_of
 from ops.models.parts import Part, Source, in_base64
-from ops.models.write_once import ALGORITHM, ALREADY_THERE, UNDER_WAY, error_code, lost_to_another
+from ops.models.write_once import ALGORITHM, lost_to_another
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, MultipartUploadTypeDef, PartTypeDef
 
-UPLOAD_GONE = ("NoSuchUpload", "InvalidPart")
+UPLOAD_GONE = (NO_UPLOAD, "InvalidPart")
 """S3's answers to one who works on an upload with others: they have ended it, or have replaced a part of it."""
 
 
@@ -64,7 +65,7 @@ def resumable(target: Target, source: Source, shunned: set[str]) -> tuple[str, d
         try:
             kept = _kept(source, listed(target, upload_id))
         except ClientError as error:
-            if error_code(error) not in UPLOAD_GONE:
+            if code_of(error) not in UPLOAD_GONE:
                 raise
             continue
         if kept and (best is None or len(kept) > len(best[1])):
@@ -157,7 +158,7 @@ def complete(target: Target, upload_id: str, source: Source, parts: list[Complet
             IfNoneMatch="*",
         )
     except ClientError as error:
-        if error_code(error) in (ALREADY_THERE, UNDER_WAY):
+        if code_of(error) in (ALREADY_THERE, UNDER_WAY):
             # It can never be completed now, whoever else may be at work on it.
             abort(target, upload_id)
         return lost_to_another(error, target.url)
@@ -168,7 +169,7 @@ def abort(target: Target, upload_id: str) -> None:
     try:
         target.s3.abort_multipart_upload(Bucket=target.bucket, Key=target.key, UploadId=upload_id)
     except ClientError as error:
-        if error_code(error) not in UPLOAD_GONE:
+        if code_of(error) not in UPLOAD_GONE:
             raise
 
 

@@ -18,6 +18,7 @@ from contract.checksums import InvalidChecksums
 from contract.metadata import InvalidMetadata, ModelMetadata
 from contract.objects import CHECKSUMS_FILE, METADATA_FILE
 from contract.signature import SIGNATURE_FILE, InvalidSignature
+from ops.aws_errors import NO_OBJECT, PRECONDITION_FAILED, code_of
 from ops.models.places import Copy, Listed, Place
 from serving.download import (
     ATTEMPTS_WITHOUT_PROGRESS,
@@ -37,9 +38,6 @@ REMEDY = "withdraw the version, and publish the model under a new one"
 
 OnBytes = Callable[[int], None]
 
-# S3's answers to `If-Match`, and to a key that is gone.
-_CHANGED = ("PreconditionFailed", "412")
-_GONE = ("NoSuchKey", "404")
 _BROKEN = (BotoCoreError, HTTPError, OSError)
 
 
@@ -161,9 +159,9 @@ def _metadata(copy: Copy, digests: dict[str, str]) -> ModelMetadata:
 
 
 def _failed(url: str, error: BotoCoreError | ClientError) -> Exception:
-    code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
-    if code in _CHANGED:
+    code = code_of(error) if isinstance(error, ClientError) else None
+    if code in PRECONDITION_FAILED:
         return CopyCorrupt(f"{url} was replaced while it was read: look at who wrote it, then verify again")
-    if code in _GONE:
+    if code in NO_OBJECT:
         return CopyCorrupt(f"{url} was deleted while it was read: {REMEDY}")
     return StoreUnreachable(f"reading {url} failed: {error}")

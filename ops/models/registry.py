@@ -5,13 +5,11 @@ Who lost a race reads again and decides anew, as with deployments (`ops.rollout.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
-
-from botocore.exceptions import ClientError
 
 from contract import registry, versions
 from contract.objects import Version
@@ -21,6 +19,7 @@ from ops.models.places import Place
 from ops.models.reading import promise_of
 from ops.models.requirements import NotPromotable, lacking_for_traffic, needs_evidence
 from ops.platform import Platform
+from ops.table import made, query, tries
 from serving.signature import TrustedKeys
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ __all__ = [
 
 ATTEMPTS = 100
 """Past this many others' writes between a reading and a writing, something else is wrong."""
-_LONGEST_PAUSE_SECONDS = 0.2
 
 
 class UnknownVersion(LookupError):
@@ -100,14 +98,8 @@ class Versions:
 
     def of(self, model: str) -> dict[Version, VersionRecord]:
         """Every record of the model, the lowest version first."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="#hash = :hash",
-            ExpressionAttributeNames={"#hash": registry.HASH_KEY},
-            ExpressionAttributeValues={":hash": {"S": registry.version(model, "").hash}},
-            ConsistentRead=True,
-        )
-        found = [_read(item) for page in pages for item in page["Items"]]
+        key = registry.version(model, "").hash
+        found = [_read(item) for item in query(self._dynamodb, self._table, registry.HASH_KEY, key)]
         return {record.version: record for record in sorted(found, key=lambda record: record.version)}
 
     def create(self, record: VersionRecord) -> bool:
@@ -124,12 +116,12 @@ class Versions:
         `make` is called anew on each conflict, and may refuse by raising. What it returns unchanged is not written.
         Raises UnknownVersion, and VersionConflict after many tries.
         """
-        for attempt in range(ATTEMPTS):
+        for _ in tries(ATTEMPTS, self._pause):
             before = self.get(model, version)
-            made = make(before)
-            if made == before:
+            changed = make(before)
+            if changed == before:
                 return before
-            after = versions.replace(made, revision=before.revision + 1)
+            after = versions.replace(changed, revision=before.revision + 1)
             if self._put(
                 after,
                 ConditionExpression="#revision = :before",
@@ -137,7 +129,6 @@ class Versions:
                 ExpressionAttributeValues={":before": {"N": str(before.revision)}},
             ):
                 return after
-            self._pause(random.uniform(0, min(_LONGEST_PAUSE_SECONDS, 0.002 * 2 ** min(attempt, 10))))
         raise VersionConflict(
             f"the record of {model} {version} was changed by others at each of {ATTEMPTS} tries: try again"
         )
@@ -148,13 +139,7 @@ class Versions:
             registry.REVISION_ATTRIBUTE: {"N": str(record.revision)},
             registry.DOCUMENT_ATTRIBUTE: {"S": versions.encode(record).decode()},
         }
-        try:
-            self._dynamodb.put_item(TableName=self._table, Item=item, **condition)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return made(partial(self._dynamodb.put_item, TableName=self._table, Item=item, **condition))
 
 
 def versions_of(platform: Platform) -> Versions:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.aws_errors import NO_LIFECYCLE, NO_LOCK, code_of
 from ops.models.places import Place
 from serving.download import StoreUnreachable
-
-_NO_LOCK = "ObjectLockConfigurationNotFoundError"
-_NO_LIFECYCLE = "NoSuchLifecycleConfiguration"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,7 @@ def _locked(place: Place) -> bool:
     try:
         answer = place.s3.get_object_lock_configuration(Bucket=place.bucket)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == _NO_LOCK:
+        if code_of(error) == NO_LOCK:
             return False
         raise
     return answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
@@ -59,7 +57,7 @@ def _noncurrent_days(place: Place) -> int | None:
     try:
         rules = place.s3.get_bucket_lifecycle_configuration(Bucket=place.bucket).get("Rules", [])
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == _NO_LIFECYCLE:
+        if code_of(error) == NO_LIFECYCLE:
             return None
         raise
     days = [

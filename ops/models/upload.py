@@ -14,16 +14,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from ops.aws_errors import code_of
 from ops.models.multipart import UPLOAD_GONE, Target, begin, complete, listed, open_uploads, resumable, send
 from ops.models.parts import Source
-from ops.models.write_once import (
-    ObjectBeingWritten,
-    ObjectDiffers,
-    error_code,
-    exists,
-    put_new,
-    same_bytes,
-)
+from ops.models.write_once import ObjectBeingWritten, ObjectDiffers, exists, put_new, same_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -81,7 +75,7 @@ def upload(
             source.check_unchanged()
             created = complete(target, upload_id, source, sent.parts)
         except ClientError as error:
-            if error_code(error) not in UPLOAD_GONE:
+            if code_of(error) not in UPLOAD_GONE:
                 raise
             # Others who upload the same bytes may have completed it, or it was abandoned: look, or begin anew.
             shunned.add(upload_id)
@@ -109,7 +103,7 @@ def abandon(s3: S3Client, bucket: str, prefix: str, older_than: timedelta) -> li
                 continue
             s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
         except ClientError as error:
-            if error_code(error) not in UPLOAD_GONE:
+            if code_of(error) not in UPLOAD_GONE:
                 raise
             continue
         ended.append(Abandoned(key=key, upload_id=upload_id, last_active_at=last))

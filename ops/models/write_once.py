@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from ops.aws_errors import ALREADY_THERE, NO_OBJECT, UNDER_WAY, code_of
 from ops.models.parts import Source, in_base64
 
 if TYPE_CHECKING:
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
 
 ALGORITHM = "SHA256"
 """By which S3 checks what it is sent."""
-
-ALREADY_THERE = "PreconditionFailed"
-UNDER_WAY = "ConditionalRequestConflict"
-"""S3's answers to a conditional write: the object is there, or another write of it is under way."""
 
 _READ_BYTES = 1024 * 1024
 
@@ -54,7 +51,7 @@ def exists(s3: S3Client, bucket: str, key: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error_code(error) in ("404", "NoSuchKey"):
+        if code_of(error) in NO_OBJECT:
             return False
         raise
     return True
@@ -80,14 +77,9 @@ def same_bytes(s3: S3Client, bucket: str, key: str, source: Source) -> str | Non
 
 def lost_to_another(error: ClientError, url: str) -> bool:
     """False where the object is there; raise what else the conditional write failed for."""
-    code = error_code(error)
+    code = code_of(error)
     if code == UNDER_WAY:
         raise ObjectBeingWritten(f"{url} is being written by somebody else: publish again") from error
     if code != ALREADY_THERE:
         raise error
     return False
-
-
-def error_code(error: ClientError) -> str:
-    """What AWS calls the failure."""
-    return error.response.get("Error", {}).get("Code", "")

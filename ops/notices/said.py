@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from contract import registry
+from ops.table import made
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,22 +43,16 @@ class Said:
         """A claim to say it; None where it was said, or another has claimed it."""
         claim = uuid.uuid4().hex
         now = int(self._now())
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=self._item(key, claim, now + CLAIM_SECONDS, now),
-                # What is past its time may lie there for two more days before DynamoDB deletes it.
-                ConditionExpression=(
-                    "attribute_not_exists(#claim) OR #ttl < :now OR (#claim <> :said AND #until < :now)"
-                ),
-                ExpressionAttributeNames=_NAMES,
-                ExpressionAttributeValues={":now": {"N": str(now)}, ":said": {"S": _SAID}},
-            )
-        except ClientError as error:
-            if _lost(error):
-                return None
-            raise
-        return claim
+        put = partial(
+            self._dynamodb.put_item,
+            TableName=self._table,
+            Item=self._item(key, claim, now + CLAIM_SECONDS, now),
+            # What is past its time may lie there for two more days before DynamoDB deletes it.
+            ConditionExpression="attribute_not_exists(#claim) OR #ttl < :now OR (#claim <> :said AND #until < :now)",
+            ExpressionAttributeNames=_NAMES,
+            ExpressionAttributeValues={":now": {"N": str(now)}, ":said": {"S": _SAID}},
+        )
+        return claim if made(put) else None
 
     def mark(self, key: str) -> None:
         """It was said, by whomever."""
@@ -67,17 +61,16 @@ class Said:
 
     def give_up(self, key: str, claim: str) -> None:
         """It could not be said: another may try at once."""
-        try:
-            self._dynamodb.delete_item(
+        made(
+            partial(
+                self._dynamodb.delete_item,
                 TableName=self._table,
                 Key=registry.notice(self._tenant, key).item,
                 ConditionExpression="#claim = :claim",
                 ExpressionAttributeNames={"#claim": _CLAIM},
                 ExpressionAttributeValues={":claim": {"S": claim}},
             )
-        except ClientError as error:
-            if not _lost(error):
-                raise
+        )
 
     def _item(self, key: str, claim: str, until: int, now: int) -> dict[str, Any]:
         return {
@@ -86,8 +79,3 @@ class Said:
             _UNTIL: {"N": str(until)},
             registry.TTL_ATTRIBUTE: {"N": str(now + KEPT_SECONDS)},
         }
-
-
-def _lost(error: ClientError) -> bool:
-    response: Any = error.response
-    return response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"

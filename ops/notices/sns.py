@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.aws_errors import code_of
 from ops.notices.notice import Notice, Undelivered
 
 MOST_SUBJECT_CHARACTERS = 99
@@ -47,7 +48,7 @@ class Topic:
             )
         except ClientError as error:
             response: Any = error.response
-            code = str(response.get("Error", {}).get("Code", "an unknown error"))
+            code = code_of(error) or "an unknown error"
             status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             again = status >= _FIRST_SERVER_ERROR or status == _TOO_MANY or code.startswith("Throttl")
             raise Undelivered(f"SNS refused the notice: {code}", again=again) from None

@@ -12,9 +12,8 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from contract import registry
+from ops.table import made
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 SECONDS = 15.0
 """A holder renews well before; another waits as long without a renewal before it takes over."""
 RENEW_SECONDS = 5.0
-
-_TRIES = 10
-"""Transactions on a lease are few and take milliseconds, no longer than the way to ask again."""
 
 _HOLDER, _TOKEN, _RENEWALS = "holder", "token", "renewals"
 
@@ -107,13 +103,13 @@ class Leases:
         put = functools.partial(
             self._dynamodb.put_item, TableName=self._table, Item=item, ExpressionAttributeNames=names, **condition
         )
-        return Lease(key, holder, token) if _made(put) else None
+        return Lease(key, holder, token) if made(put) else None
 
     def _update(self, lease: Lease, **update: Any) -> bool:
         held = held_condition(self._table, lease)
         for part in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
             held[part] |= update.pop(part)
-        return _made(functools.partial(self._dynamodb.update_item, **held, **update))
+        return made(functools.partial(self._dynamodb.update_item, **held, **update))
 
 
 def held_condition(table: str, lease: Lease) -> dict[str, Any]:
@@ -129,23 +125,3 @@ def held_condition(table: str, lease: Lease) -> dict[str, Any]:
 
 def _number(item: Any, name: str) -> int:
     return int(item[name]["N"])
-
-
-def _made(write: Callable[[], object]) -> bool:
-    """Make a conditional write; False where its condition does not hold.
-
-    A change of a deployment looks at the lease in its transaction, and a write that meets it there is turned away for
-    that moment: it says nothing of who holds the lease.
-    """
-    for left in reversed(range(_TRIES)):
-        try:
-            write()
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code == "ConditionalCheckFailedException":
-                return False
-            if code != "TransactionConflictException" or not left:
-                raise
-        else:
-            return True
-    return False

@@ -1,12 +1,12 @@
 """Deployments in the table: read, and changed one revision at a time, each change with its entry in the history.
 
-A change is one transaction: the record as it was read, its history's next entry and, for a controller, its lease. Who
-lost a race reads again and decides anew, so no change is lost and none is made on what is no longer so.
+A change is one transaction: the record as it was read, its history's next entry, the records of versions that it names
+anew and, for a controller, its lease. Who lost a race reads again and decides anew, so no change is lost and none is
+made on what is no longer so.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,14 +17,16 @@ from botocore.exceptions import ClientError
 from contract import deployment as documents
 from contract import registry
 from contract.deployment import Change, Deployment, Report, Status
+from ops.aws_errors import cancellation_reasons
 from ops.rollout.lease import Lease, held_condition
+from ops.rollout.withdrawal import as_read
+from ops.table import query, tries
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ATTEMPTS = 200
 """At a hundred conflicting writers a write is still made; past this many something else is wrong."""
-_LONGEST_PAUSE_SECONDS = 0.2
 
 
 class RecordConflict(RuntimeError):
@@ -74,20 +76,16 @@ class Records:
 
     def all(self, status: Status | None = None) -> Iterator[Deployment]:
         """The tenant's deployments by name; those of a status come from the index, which may lag by a moment."""
-        items = self._query(self.tenant) if status is None else self._by_status(status)
-        for item in items:
+        for item in self._of_tenant() if status is None else self._by_status(status):
             yield _read(item, Deployment)
 
     def create(self, new: Deployment, *, action: str, reason: str) -> Deployment:
-        """Write a first record; raise DeploymentExists."""
+        """Write a first record; raise DeploymentExists or VersionWithdrawn, and RecordConflict after many tries."""
         first = self._stamped(new, 1)
-        try:
-            self._write(first, action=action, reason=reason, replaces=None, lease=None)
-        except RecordConflict:
-            raise DeploymentExists(
-                f"deployment {first.deployment_id!r} of {self.tenant} exists: change it instead"
-            ) from None
-        return first
+        for _ in tries(ATTEMPTS, self._pause):
+            if self._written(None, first, action=action, reason=reason, lease=None):
+                return first
+        raise _overtaken(first.deployment_id)
 
     def change(
         self,
@@ -104,28 +102,23 @@ class Records:
 
         Without `noted` the history gets no entry: for what only the controller's figures change.
         `make` is called anew on each conflict, and may refuse by raising. What it returns unchanged is not written.
-        Raises LeaseLost where a lease was given that is no longer held, and RecordConflict after many tries.
+        Raises LeaseLost where a lease was given that is no longer held, VersionWithdrawn where it would name such a
+        version that the deployment did not name before, and RecordConflict after many tries.
         """
-        for attempt in range(ATTEMPTS):
+        for _ in tries(ATTEMPTS, self._pause):
             before = self.get(deployment_id)
             made = make(before)
             if made == before:
                 return before
             after = self._stamped(made, before.revision + 1, by)
-            try:
-                self._write(after, action=action, reason=reason, replaces=before.revision, lease=lease, noted=noted)
-            except RecordConflict:
-                self._pause(random.uniform(0, min(_LONGEST_PAUSE_SECONDS, 0.002 * 2 ** min(attempt, 10))))
-                continue
-            return after
-        raise RecordConflict(
-            f"deployment {deployment_id!r} was changed by others at each of {ATTEMPTS} tries: see its history, then "
-            "try again"
-        )
+            if self._written(before, after, action=action, reason=reason, lease=lease, noted=noted):
+                return after
+        raise _overtaken(deployment_id)
 
     def history(self, deployment_id: str, *, most: int | None = None) -> Iterator[Change]:
         """The newest first."""
-        items = self._query(registry.history(self.tenant, deployment_id, 0).hash, newest_first=True)
+        key = registry.history(self.tenant, deployment_id, 0).hash
+        items = query(self._dynamodb, self._table, registry.HASH_KEY, key, newest_first=True)
         for number, item in enumerate(items):
             if most is not None and number >= most:
                 return
@@ -133,8 +126,8 @@ class Records:
 
     def reports(self, deployment_id: str) -> list[Report]:
         """What workers said last, also those that have ended since: see `at`."""
-        found = self._query(registry.report(self.tenant, deployment_id, "", "", 0).hash)
-        return [_read(item, Report) for item in found]
+        key = registry.report(self.tenant, deployment_id, "", "", 0).hash
+        return [_read(item, Report) for item in query(self._dynamodb, self._table, registry.HASH_KEY, key)]
 
     def _stamped(self, made: Deployment, revision: int, by: str | None = None) -> Deployment:
         changes: dict[str, Any] = {"revision": revision, "changed_at": self._now(), "tenant": self.tenant}
@@ -142,17 +135,50 @@ class Records:
             changes["changed_by"] = by
         return documents.replace(made, **changes)
 
-    def _write(
+    def _written(
         self,
+        before: Deployment | None,
         after: Deployment,
         *,
         action: str,
         reason: str,
-        replaces: int | None,
         lease: Lease | None,
         noted: bool = True,
-    ) -> None:
-        entry = Change(
+    ) -> bool:
+        """False where others were faster: nothing was written, and what was read may be so no longer."""
+        put: dict[str, Any] = {"TableName": self._table, "Item": _item(after)}
+        if before is None:
+            put["ConditionExpression"] = "attribute_not_exists(#hash)"
+            put["ExpressionAttributeNames"] = {"#hash": registry.HASH_KEY}
+        else:
+            put["ConditionExpression"] = "#revision = :before"
+            put["ExpressionAttributeNames"] = {"#revision": registry.REVISION_ATTRIBUTE}
+            put["ExpressionAttributeValues"] = {":before": {"N": str(before.revision)}}
+        own: list[Any] = [{"Put": put}]
+        if noted:
+            own.append({"Put": self._entry(after, action, reason)})
+        conditions = self._versions_as_read(before, after)
+        if lease is not None:
+            conditions.append(held_condition(self._table, lease))
+        checks: list[Any] = [{"ConditionCheck": condition} for condition in conditions]
+        try:
+            self._dynamodb.transact_write_items(TransactItems=[*own, *checks])
+        except ClientError as error:
+            reasons = cancellation_reasons(error)
+            # DynamoDB gives them in the items' order, and a lost lease counts before a lost race.
+            if lease is not None and reasons[-1:] == [_FAILED]:
+                raise LeaseLost(f"another controller has taken over the deployment {after.deployment_id!r}") from None
+            if before is None and _FAILED in reasons[: len(own)]:
+                raise DeploymentExists(
+                    f"deployment {after.deployment_id!r} of {self.tenant} exists: change it instead"
+                ) from None
+            if _FAILED not in reasons and _RACED not in reasons:
+                raise
+            return False
+        return True
+
+    def _entry(self, after: Deployment, action: str, reason: str) -> dict[str, Any]:
+        change = Change(
             revision=after.revision,
             at=after.changed_at,
             by=after.changed_by,
@@ -162,71 +188,45 @@ class Records:
             weights=after.weights,
             shadow=after.shadow,
         )
-        put: dict[str, Any] = {"TableName": self._table, "Item": _item(after)}
-        if replaces is None:
-            put["ConditionExpression"] = "attribute_not_exists(#hash)"
-            put["ExpressionAttributeNames"] = {"#hash": registry.HASH_KEY}
-        else:
-            put["ConditionExpression"] = "#revision = :before"
-            put["ExpressionAttributeNames"] = {"#revision": registry.REVISION_ATTRIBUTE}
-            put["ExpressionAttributeValues"] = {":before": {"N": str(replaces)}}
         key = registry.history(self.tenant, after.deployment_id, after.revision)
-        noting = {
+        return {
             "TableName": self._table,
-            "Item": {**key.item, registry.DOCUMENT_ATTRIBUTE: {"S": documents.encode(entry).decode()}},
+            "Item": {**key.item, registry.DOCUMENT_ATTRIBUTE: {"S": documents.encode(change).decode()}},
             "ConditionExpression": "attribute_not_exists(#hash)",
             "ExpressionAttributeNames": {"#hash": registry.HASH_KEY},
         }
-        writes: list[Any] = [{"Put": put}, *([{"Put": noting}] if noted else [])]
-        if lease is not None:
-            writes.append({"ConditionCheck": held_condition(self._table, lease)})
-        try:
-            self._dynamodb.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            reasons = _reasons(error)
-            if not reasons:
-                raise
-            # The lease is the last of the items, and DynamoDB gives its reasons in their order.
-            if lease is not None and reasons[-1] == _FAILED:
-                raise LeaseLost(f"another controller has taken over the deployment {after.deployment_id!r}") from None
-            raise RecordConflict(after.deployment_id) from None
 
-    def _query(self, hash_key: str, *, newest_first: bool = False) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="#hash = :hash",
-            ExpressionAttributeNames={"#hash": registry.HASH_KEY},
-            ExpressionAttributeValues={":hash": {"S": hash_key}},
-            ConsistentRead=True,
-            ScanIndexForward=not newest_first,
-        )
-        for page in pages:
-            yield from page["Items"]
+    def _versions_as_read(self, before: Deployment | None, after: Deployment) -> list[dict[str, Any]]:
+        """Of what is named anew alone: what serves already must not be in the way of a rollback.
+
+        A deployment names a dozen versions at most, and a transaction takes 100 items (API reference of
+        TransactWriteItems).
+        """
+        named = () if before is None else before.versions
+        return [
+            as_read(self._dynamodb, self._table, after.model, version)
+            for version in after.versions
+            if version not in named
+        ]
+
+    def _of_tenant(self) -> Iterator[dict[str, Any]]:
+        return query(self._dynamodb, self._table, registry.HASH_KEY, self.tenant)
 
     def _by_status(self, status: Status) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName=registry.STATUS_INDEX,
-            KeyConditionExpression="#status = :status",
-            ExpressionAttributeNames={"#status": registry.STATUS_ATTRIBUTE},
-            ExpressionAttributeValues={":status": {"S": status.value}},
-        )
-        for page in pages:
-            yield from (item for item in page["Items"] if item[registry.HASH_KEY].get("S") == self.tenant)
+        found = query(self._dynamodb, self._table, registry.STATUS_ATTRIBUTE, status.value, index=registry.STATUS_INDEX)
+        return (item for item in found if item[registry.HASH_KEY].get("S") == self.tenant)
 
 
 _FAILED = "ConditionalCheckFailed"
-# Another transaction was at work on one of the items: as good as a failed condition, since the record was changed.
+# Another transaction was at work on one of the items: as good as a failed condition, since something was changed.
 _RACED = "TransactionConflict"
 
 
-def _reasons(error: ClientError) -> list[str]:
-    """Why a transaction was cancelled, by its items, if that was for who came first; otherwise empty."""
-    response: Any = error.response
-    if response.get("Error", {}).get("Code") != "TransactionCanceledException":
-        return []
-    reasons = [str(reason.get("Code", "None")) for reason in response.get("CancellationReasons", [])]
-    return reasons if any(reason in (_FAILED, _RACED) for reason in reasons) else []
+def _overtaken(deployment_id: str) -> RecordConflict:
+    return RecordConflict(
+        f"deployment {deployment_id!r} was changed by others at each of {ATTEMPTS} tries: see its history, then "
+        "try again"
+    )
 
 
 def _item(record: Deployment) -> dict[str, Any]:
