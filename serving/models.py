@@ -170,7 +170,7 @@ class Models:
         if (
             name not in self._settled
             and catalogue.settled
-            and (self._follower is None or self._follower.settled.is_set() or name in self.routings)
+            and (self._follower is None or self._follower.settled(name).is_set() or name in self.routings)
         ):
             self._settled.add(name)
         return name in self._settled
@@ -178,14 +178,12 @@ class Models:
     def _await_deployment(self, name: str) -> None:
         """Know the model's deployment before its first version is loaded: the highest may be one that was rejected.
 
-        Where the table takes its time, what an earlier server read will do; without that, only its answer, or that it
-        gives none.
+        Where the table takes its time, what an earlier server read will do; without that, only the table's answer.
         """
-        if self._follower is None or self._follower.settled.wait(BUCKET_PATIENCE_SECONDS):
+        if self._follower is None or self._follower.settled(name).wait(BUCKET_PATIENCE_SECONDS):
             return
-        self._deployments.begin_kept([name])
-        if name not in self.routings:
-            self._follower.settled.wait()
+        if not self._deployments.begin_kept([name]):
+            self._follower.settled(name).wait()
 
     def _ask(self, name: str, version: str, *, wanted: bool) -> bool:
         catalogue = self._catalogues.get(name)

@@ -57,12 +57,13 @@ class Deployments:
             # A full disk must not keep a rollback from taking effect.
             logger.error("the deployment %s could not be kept on disk: %s", name, error.strerror)
 
-    def begin_kept(self, names: Sequence[str]) -> None:
-        """Go on with what an earlier server read of these, where nothing was read since."""
+    def begin_kept(self, names: Sequence[str]) -> frozenset[str]:
+        """Go on with what an earlier server read of these, where nothing was read since; returns those followed now."""
         for name in names:
             with self._applying:
                 if name not in self.routings and (record := self._kept(name)) is not None:
                     self._apply(name, record)
+        return frozenset(name for name in names if name in self.routings)
 
     def holding(self, name: str) -> Holding:
         return self._holders[name].holding()

@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
@@ -50,8 +50,9 @@ class Followed(Protocol):
         """A model's record has changed, or is there for the first time."""
         ...
 
-    def begin_kept(self, names: Sequence[str]) -> None:
-        """The table does not say what to follow, and has not said it before: go on with what an earlier server read."""
+    def begin_kept(self, names: Sequence[str]) -> frozenset[str]:
+        """The table does not say what to follow, and has not said it before: go on with what an earlier server read.
+        Returns those of them that are followed now."""
         ...
 
     def holding(self, name: str) -> Holding: ...
@@ -88,8 +89,7 @@ class Follower:
         self._worker = worker
         self._every_seconds = every_seconds
         self._counts = counts
-        self.settled = threading.Event()
-        """The records were read once, or it was seen that they cannot be."""
+        self._settled = {name: threading.Event() for name in names}
         self._records: dict[str, Deployment] = {}
         self._reported: dict[str, tuple[tuple[object, ...], float]] = {}
         self._refused: Mapping[str, str] = {}
@@ -101,6 +101,14 @@ class Follower:
 
     def start(self) -> None:
         self._thread.start()
+
+    def settled(self, name: str) -> threading.Event:
+        """Set once it is known what to follow: the record, the one that an earlier server read, or that there is none.
+
+        A record that is there and cannot be read settles nothing: whatever was served then might be a version that it
+        takes out of service.
+        """
+        return self._settled[name]
 
     def stop(self) -> None:
         """Report that this worker has ended, without waiting for it to have been said."""
@@ -136,7 +144,7 @@ class Follower:
                 # Several changes come close together: one report tells of them all.
                 self._stopping.wait(REPORT_AGAIN_SECONDS)
         # Nobody is to wait any more for what will not come.
-        self.settled.set()
+        self._settle(self._names)
         if table is not None:
             self._withdraw(table)
 
@@ -156,7 +164,7 @@ class Follower:
                 self._followed.follow(name, record)
                 self._records[name] = record
         self._note_refused(refused)
-        self.settled.set()
+        self._settle(name for name in self._names if name not in refused)
 
     def _report(self, table: Table) -> None:
         for name, record in self._records.items():
@@ -192,20 +200,24 @@ class Follower:
                 return
 
     def _note_refused(self, refused: Mapping[str, str]) -> None:
+        self._settle(self._followed.begin_kept([name for name in refused if name not in self._records]))
         for name, reason in refused.items():
             if self._refused.get(name) != reason:
-                logger.error("the deployment %s is refused, what was read last stays: %s", name, reason)
+                instead = "what was read last stays" if self._settled[name].is_set() else "its model waits for another"
+                logger.error("the deployment %s is refused, %s: %s", name, instead, reason)
         self._refused = refused
-        self._followed.begin_kept([name for name in refused if name not in self._records])
 
     def _note_away(self, message: str) -> None:
         self._counts.away()
         if not self._is_away:
             self._is_away = True
             logger.warning("%s; what was read last stays", message)
-        if not self.settled.is_set():
-            self._followed.begin_kept(self._names)
-            self.settled.set()
+        if unknown := [name for name, settled in self._settled.items() if not settled.is_set()]:
+            self._settle(self._followed.begin_kept(unknown))
+
+    def _settle(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._settled[name].set()
 
     def _note_unreported(self, message: str) -> None:
         """Other than reading, so that a pod that may not write still follows, and says so once."""

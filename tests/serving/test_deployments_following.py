@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,88 +12,13 @@ import pytest
 
 from contract import deployment as documents
 from contract import registry
-from contract.deployment import Deployment, Report, replace
+from contract.deployment import replace
 from serving.deployments.deployments import Deployments
-from serving.deployments.following import Follower, Holding
+from serving.deployments.following import Follower
 from serving.deployments.table import DeploymentTable, Read, TableAway
 from tests.lifecycle.table import V1, V2, churn, create_table, dynamodb_at
+from tests.serving.followed_table import NAME, SOON_SECONDS, Counts, Holder, Table, moved, read, wait_until
 from tests.serving.process import PATIENCE_SECONDS
-
-SOON_SECONDS = 0.01
-NAME = "churn"
-
-Answer = Read | Exception | None
-"""Of the table; None: what it answered last."""
-
-
-class Holder:
-    """A model's catalogue, as far as records go."""
-
-    name = NAME
-
-    def __init__(self) -> None:
-        self.records: list[Deployment] = []
-
-    def hold(self, record: Deployment) -> None:
-        self.records.append(record)
-
-    def holding(self) -> Holding:
-        return Holding((V1,), {})
-
-
-class Counts:
-    def __init__(self) -> None:
-        self.revisions: list[int] = []
-        self.times_away = 0
-        self.times_unreported = 0
-
-    def revision(self, model: str, revision: int) -> None:
-        self.revisions.append(revision)
-
-    def away(self) -> None:
-        self.times_away += 1
-
-    def unreported(self) -> None:
-        self.times_unreported += 1
-
-
-class Table:
-    """Answers what it is given, one after the other, and the last of it from then on."""
-
-    region = "us-east-1"
-
-    def __init__(self, *answers: Answer) -> None:
-        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        self._last: Answer = Read({}, {})
-        self.reads = 0
-        self.reports: list[Report] = []
-        self.read_only = False
-        self.may_answer = threading.Event()
-        self.may_answer.set()
-        for answer in answers:
-            self._answers.put(answer)
-
-    def then(self, answer: Answer) -> None:
-        self._answers.put(answer)
-
-    def read(self, names: Sequence[str]) -> Read:
-        assert self.may_answer.wait(PATIENCE_SECONDS)
-        self.reads += 1
-        if not self._answers.empty():
-            self._last = self._answers.get() or self._last
-        if isinstance(self._last, Exception):
-            raise self._last
-        assert isinstance(self._last, Read)
-        return self._last
-
-    def report(self, name: str, report: Report) -> None:
-        if self.read_only:
-            raise TableAway("reporting to the table deployments failed: AccessDeniedException")
-        self.reports.append(report)
-
-    def withdraw_report(self, name: str, pod: str, worker: int) -> None:
-        self.reports.clear()
-
 
 Follow = Callable[..., tuple[Follower, Deployments, Holder, Counts]]
 
@@ -127,27 +50,6 @@ def follow(tmp_path: Path) -> Iterator[Follow]:
         follower.join(PATIENCE_SECONDS)
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(SOON_SECONDS / 2)
-
-
-def read(record: Deployment) -> Read:
-    return Read({NAME: record}, {})
-
-
-def revised(record: Deployment, **changes: Any) -> Deployment:
-    return replace(record, revision=record.revision + 1, **changes)
-
-
-def moved(record: Deployment) -> Deployment:
-    """To the second version."""
-    weights = (documents.Weight(version=V2, percent=100),)
-    return revised(record, stable=V2, weights=weights)
-
-
 def test_an_error_that_nobody_thought_of_does_not_end_the_following(follow: Follow) -> None:
     table = Table(read(churn()), RuntimeError("unheard of"))
     _, deployments, _, counts = follow(table)
@@ -167,7 +69,7 @@ def test_a_table_that_cannot_be_opened_is_away_and_tried_again(follow: Follow) -
         return Table(read(churn()))
 
     follower, deployments, _, _ = follow(opened)
-    wait_until(follower.settled.is_set)
+    wait_until(follower.settled(NAME).is_set)
     wait_until(lambda: NAME in deployments.routings)
 
 
@@ -204,10 +106,42 @@ def test_a_record_that_is_refused_is_told_once_and_the_last_one_stays(
 
 def test_a_restart_that_meets_a_refused_record_goes_on_with_the_one_on_disk(follow: Follow) -> None:
     before, _, _, _ = follow(Table(read(churn())))
-    wait_until(before.settled.is_set)
+    wait_until(before.settled(NAME).is_set)
     follower, restarted, _, _ = follow(Table(Read({}, {NAME: "it has no weights"})))
-    wait_until(follower.settled.is_set)
+    wait_until(follower.settled(NAME).is_set)
     assert restarted.routings[NAME].stable == str(V1)
+
+
+def test_a_refused_record_with_nothing_on_disk_settles_nothing_until_it_can_be_read(
+    follow: Follow, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = Table(Read({}, {NAME: "it has no weights"}))
+    with caplog.at_level(logging.ERROR):
+        follower, deployments, _, _ = follow(table)
+        wait_until(lambda: table.reads > 3)
+    assert not follower.settled(NAME).is_set()
+    assert deployments.routings == {}
+    assert [record.getMessage() for record in caplog.records] == [
+        "the deployment churn is refused, its model waits for another: it has no weights"
+    ]
+    table.then(read(churn()))
+    wait_until(follower.settled(NAME).is_set)
+    assert deployments.routings[NAME].stable == str(V1)
+
+
+def test_a_table_that_is_away_with_nothing_on_disk_settles_nothing(follow: Follow) -> None:
+    table = Table(RuntimeError("away"))
+    follower, _, _, counts = follow(table)
+    wait_until(lambda: counts.times_away > 1)
+    assert not follower.settled(NAME).is_set()
+    table.then(read(churn()))
+    wait_until(follower.settled(NAME).is_set)
+
+
+def test_a_model_without_a_record_is_settled_by_the_tables_answer(follow: Follow) -> None:
+    follower, deployments, _, _ = follow(Table(Read({}, {})))
+    wait_until(follower.settled(NAME).is_set)
+    assert deployments.routings == {}
 
 
 def test_what_cannot_be_reported_is_counted_and_told_once_and_the_records_are_followed(
