@@ -12,7 +12,7 @@ import msgspec
 from contract import service
 from contract.metadata import ModelMetadata
 from serving import VERSION
-from serving.docs import answers, inferring, operations, predicting
+from serving.docs import answers, inferring, operations, parameters, predicting
 from serving.docs.operations import INFER, MODEL_PATH, VERSION_PATH, Operations
 from serving.docs.schemas import Schema, record, reference
 from serving.loaded import LoadedModels
@@ -91,7 +91,7 @@ def document(loaded: Loaded, terms: Terms) -> dict[str, Any]:
     components: dict[str, Any] = {
         "schemas": schemas,
         "responses": answers.refusal_components(authentication=terms.authentication),
-        "parameters": operations.parameter_components(),
+        "parameters": parameters.components(),
         "headers": answers.header_components(),
     }
     if terms.authentication:
@@ -131,7 +131,9 @@ def _infer_paths(made: Operations, loaded: Loaded) -> operations.Paths:
         examples = {} if example is None else {"tensors": {"summary": "Data in row-major order", "value": example}}
         operation_id = path.removeprefix("/").replace("/", "_")
         summary = f"Inference with {metadata.name} {metadata.version}"
-        paths[path] = {"post": made.infer(operation_id, summary, reference("schemas", _component(metadata)), examples)}
+        request = reference("schemas", _component(metadata))
+        by_user = template == MODEL_PATH
+        paths[path] = {"post": made.infer(operation_id, summary, request, examples, by_user=by_user)}
     return paths
 
 

@@ -12,6 +12,7 @@ from contract.service import MODEL_VERSION_HEADER, OPEN_INFERENCE_PREFIX
 from serving.docs import refusals
 from serving.docs.answers import ETAG, HEADER_LENGTH, JSON, RETRY_AFTER, answer, headers_of, media, refused, security
 from serving.docs.page import ASSETS, PAGE_TYPE
+from serving.docs.parameters import of_path
 from serving.docs.refusals import Kind
 from serving.docs.schemas import Schema, record, reference
 from serving.metrics.registry import OPENMETRICS_TYPE, TEXT_TYPE
@@ -26,6 +27,7 @@ INFER = "/infer"
 
 _OK, _NOT_NOW = str(HTTPStatus.OK.value), str(HTTPStatus.SERVICE_UNAVAILABLE.value)
 _NOT_MODIFIED = str(HTTPStatus.NOT_MODIFIED.value)
+_USER = reference("parameters", service.USER_HEADER)
 _BINARY_SAYS = (
     "With binary tensors the body is the JSON, as long as the header `Inference-Header-Content-Length` says, and then "
     "the tensors one after the other: little-endian values row by row, an element of BYTES after its length in 4 bytes."
@@ -46,9 +48,13 @@ class Operations:
             self._good("One prediction for each row.", {JSON: media(answered, answer_examples)}, refusals.PREDICT),
             body={JSON: media(request, request_examples)},
             tag="Predictions",
+            parameters=[_USER],
         )
 
-    def infer(self, operation_id: str, summary: str, request: Schema, examples: Schema | None = None) -> Schema:
+    def infer(
+        self, operation_id: str, summary: str, request: Schema, examples: Schema | None = None, *, by_user: bool
+    ) -> Schema:
+        """`by_user` where the path leaves it open which version answers."""
         good = self._good(
             "The outputs. " + _BINARY_SAYS,
             {JSON: media(reference("schemas", "InferAnswer")), BINARY: {}},
@@ -62,7 +68,7 @@ class Operations:
             good,
             body={JSON: media(request, examples), BINARY: {}},
             tag="Open Inference Protocol",
-            parameters=[reference("parameters", HEADER_LENGTH)],
+            parameters=[*([_USER] if by_user else []), reference("parameters", HEADER_LENGTH)],
             description=_BINARY_SAYS,
         )
 
@@ -160,11 +166,16 @@ class Operations:
                 "/ready": ("get", simple(of_model, f"v2_{name}_ready", f"Whether {whose} is loaded", is_ready)),
                 INFER: (
                     "post",
-                    self.infer(f"v2_{name}_infer", f"Inference with {whose}", reference("schemas", "InferRequest")),
+                    self.infer(
+                        f"v2_{name}_infer",
+                        f"Inference with {whose}",
+                        reference("schemas", "InferRequest"),
+                        by_user=path == MODEL_PATH,
+                    ),
                 ),
             }
             for tail, (method, operation) in operations.items():
-                paths[path + tail] = {method: operation, "parameters": _of_path(path)}
+                paths[path + tail] = {method: operation, "parameters": of_path(path)}
         return paths
 
     def _repository(self) -> Paths:
@@ -195,7 +206,7 @@ class Operations:
                     tag="Model repository",
                     description=_for_operators(self._authentication),
                 )
-                paths[f"{path}/{word}"] = {"post": operation, "parameters": _of_path(path)}
+                paths[f"{path}/{word}"] = {"post": operation, "parameters": of_path(path)}
         return paths
 
     def _good(
@@ -234,48 +245,6 @@ class Operations:
 
 
 _TEXT: Schema = {"type": "string"}
-
-
-def parameter_components() -> dict[str, Schema]:
-    return {
-        "name": {
-            "name": "name",
-            "in": "path",
-            "required": True,
-            "schema": _TEXT,
-            "description": "A model: lower-case letters, digits and inner hyphens.",
-        },
-        "version": {
-            "name": "version",
-            "in": "path",
-            "required": True,
-            "schema": _TEXT,
-            "description": "A semantic version, such as 1.2.3.",
-        },
-        service.REQUEST_ID_HEADER: {
-            "name": service.REQUEST_ID_HEADER,
-            "in": "header",
-            "schema": _TEXT,
-            "description": "An id for the request, which comes back: 1 to 128 letters, digits and `.`, `_`, `:`, `-`, "
-            "of which the first is a letter or digit. Another one is replaced.",
-        },
-        "If-None-Match": {
-            "name": "If-None-Match",
-            "in": "header",
-            "schema": _TEXT,
-            "description": "The ETag of the content that the client has.",
-        },
-        HEADER_LENGTH: {
-            "name": HEADER_LENGTH,
-            "in": "header",
-            "schema": {"type": "integer", "minimum": 0},
-            "description": "How many bytes of the body are JSON, where binary tensors follow it.",
-        },
-    }
-
-
-def _of_path(path: str) -> list[Schema]:
-    return [reference("parameters", name) for name in ("name", "version") if f"{{{name}}}" in path]
 
 
 def _flag(name: str, value: bool) -> Schema:
