@@ -1,27 +1,17 @@
-"""The cluster, the rights of its pods, and the way from a manifest to its resource, on mocks."""
+"""The cluster on mocks: its control plane, who may use it, and what lies inside it from the start."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import pulumi
 import pulumi_aws as aws
 import pytest
 
-from components.cluster import (
-    Cluster,
-    ClusterArgs,
-    PodIdentity,
-    PodIdentityArgs,
-    general_pool,
-    gpu_pool,
-    spot_pool,
-)
+from components.cluster import Cluster, ClusterArgs, general_pool, gpu_pool, spot_pool
 from components.cluster.access import InvalidAccess
 from components.cluster.addons import InvalidAddon
 from components.cluster.node_pools import InvalidNodePool
-from components.kubernetes import InvalidManifest, apply_manifest
 from localcloud.graph import Graph, Node
 from tests.support.components import TAGS, graph_of, place
 
@@ -275,165 +265,3 @@ def test_outputs_are_registered(graph: Graph, eks: Node) -> None:
     assert cluster.registered_outputs["certificate_authority"] == eks.outputs["certificateAuthority"]["data"]
     assert cluster.registered_outputs["cluster_security_group_id"].startswith("sg-")
     assert cluster.registered_outputs["node_role_arn"].endswith(":role/serveml-test-euw1-node")
-
-
-class TestPodIdentity:
-    @staticmethod
-    def identity(statements: list[dict[str, Any]]) -> PodIdentity:
-        return PodIdentity(
-            "inference",
-            PodIdentityArgs(
-                place=place(),
-                account_id=ACCOUNT,
-                cluster_name=pulumi.Output.from_input(NAME),
-                namespace="ml-system",
-                service_account="inference",
-                statements=statements,
-            ),
-        )
-
-    def graph(self, *, preview: bool = False) -> Graph:
-        def program() -> None:
-            objects = pulumi.Output.concat("arn:aws:s3:::models", "/models/*")
-            self.identity([{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [objects]}])
-
-        return graph_of(program, preview=preview)
-
-    def test_one_service_account_of_one_namespace_of_this_cluster_may_take_the_role(self) -> None:
-        trust = json.loads(self.graph().one("aws:iam/role:Role").inputs["assumeRolePolicy"])["Statement"]
-        assert trust == [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "pods.eks.amazonaws.com"},
-                "Action": ["sts:AssumeRole", "sts:TagSession"],
-                "Condition": {
-                    "StringEquals": {
-                        "aws:SourceAccount": ACCOUNT,
-                        "aws:RequestTag/eks-cluster-arn": f"arn:aws:eks:eu-west-1:{ACCOUNT}:cluster/{NAME}",
-                        "aws:RequestTag/kubernetes-namespace": "ml-system",
-                        "aws:RequestTag/kubernetes-service-account": "inference",
-                    }
-                },
-            }
-        ]
-
-    def test_the_role_may_do_what_was_given(self) -> None:
-        policy = json.loads(self.graph().one("RolePolicy").inputs["policy"])
-        assert policy["Statement"] == [
-            {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::models/models/*"]}
-        ]
-
-    def test_the_association_comes_after_the_rights(self) -> None:
-        graph = self.graph()
-        association = graph.one("PodIdentityAssociation")
-        assert association.inputs["roleArn"] == graph.one("aws:iam/role:Role").outputs["arn"]
-        assert (association.inputs["namespace"], association.inputs["serviceAccount"]) == ("ml-system", "inference")
-        assert graph.one("RolePolicy").urn in association.dependencies
-
-    def test_a_preview_plans_the_same_resources(self) -> None:
-        assert {node.urn for node in self.graph(preview=True)} == {node.urn for node in self.graph()}
-
-    def test_an_identity_without_rights_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="leave the identity out"):
-            graph_of(lambda: self.identity([]))
-
-
-def applied(manifest: dict[str, Any]) -> Node:
-    return graph_of(lambda: apply_manifest("object", manifest, pulumi.ResourceOptions())).custom()[0]
-
-
-class TestManifests:
-    @pytest.mark.parametrize(
-        ("api_version", "kind", "token"),
-        [
-            ("v1", "Namespace", "kubernetes:core/v1:Namespace"),
-            ("v1", "PersistentVolumeClaim", "kubernetes:core/v1:PersistentVolumeClaim"),
-            ("apps/v1", "Deployment", "kubernetes:apps/v1:Deployment"),
-            (
-                "autoscaling/v2",
-                "HorizontalPodAutoscaler",
-                "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
-            ),
-            ("networking.k8s.io/v1", "NetworkPolicy", "kubernetes:networking.k8s.io/v1:NetworkPolicy"),
-            ("policy/v1", "PodDisruptionBudget", "kubernetes:policy/v1:PodDisruptionBudget"),
-            ("eks.amazonaws.com/v1", "TargetGroupBinding", "kubernetes:eks.amazonaws.com/v1:TargetGroupBinding"),
-        ],
-    )
-    def test_a_kind_becomes_its_resource(self, api_version: str, kind: str, token: str) -> None:
-        found = applied({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, "spec": {}})
-        assert found.type == token
-        assert (found.inputs["apiVersion"], found.inputs["kind"]) == (api_version, kind)
-
-    def test_fields_reach_the_cluster_as_they_are_written(self) -> None:
-        manifest = {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "inference", "namespace": "ml-system", "labels": {"app.kubernetes.io/name": "x"}},
-            "spec": {
-                "minReadySeconds": 5,
-                "selector": {"matchLabels": {"app_name": "x"}},
-                "template": {
-                    "metadata": {"labels": {"app_name": "x"}},
-                    "spec": {"containers": [{"name": "server", "securityContext": {"runAsNonRoot": True}}]},
-                },
-            },
-        }
-        assert applied(manifest).inputs == manifest
-
-    def test_keys_of_data_are_not_taken_for_field_names(self) -> None:
-        data = {"api_version": "1", "SERVEML_LOG_LEVEL": "info", "a.b": "c"}
-        manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": data}
-        assert applied(manifest).inputs["data"] == data
-
-    def test_fields_beside_the_spec_are_kept(self) -> None:
-        binding = {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": "deployers", "namespace": "ml-system"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "model-deployer"},
-            "subjects": [{"kind": "Group", "name": "deployers", "apiGroup": "rbac.authorization.k8s.io"}],
-        }
-        priority = {
-            "apiVersion": "scheduling.k8s.io/v1",
-            "kind": "PriorityClass",
-            "metadata": {"name": "gpu"},
-            "value": 1000000,
-            "globalDefault": False,
-        }
-        assert applied(binding).inputs == binding
-        assert applied(priority).inputs == priority
-
-    def test_values_may_be_outputs_and_secrets_stay_hidden(self) -> None:
-        def program() -> None:
-            secret = {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": "key", "namespace": pulumi.Output.from_input("ml-system")},
-                "stringData": {"key": pulumi.Output.secret("hush")},
-            }
-            apply_manifest("object", secret, pulumi.ResourceOptions())
-
-        found = graph_of(program).custom()[0]
-        assert found.inputs["metadata"]["namespace"] == "ml-system"
-        assert "hush" not in json.dumps(found.inputs)
-
-    @pytest.mark.parametrize(
-        ("manifest", "said"),
-        [
-            ({"kind": "Namespace", "metadata": {"name": "x"}}, "no apiVersion"),
-            ({"apiVersion": "v1", "metadata": {"name": "x"}}, "no kind"),
-            ({"apiVersion": "v1", "kind": "Namespace"}, "no metadata.name"),
-            ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "x-"}}, "no metadata.name"),
-        ],
-    )
-    def test_a_manifest_that_names_nothing_is_refused(self, manifest: dict[str, Any], said: str) -> None:
-        with pytest.raises(InvalidManifest, match=said):
-            applied(manifest)
-
-    def test_a_kind_of_kubernetes_own_that_is_not_known_is_not_taken_for_a_custom_resource(self) -> None:
-        with pytest.raises(InvalidManifest, match="has kind Deploymnet of apps/v1"):
-            applied({"apiVersion": "apps/v1", "kind": "Deploymnet", "metadata": {"name": "x"}})
-
-    def test_a_custom_resource_carries_nothing_beside_metadata_and_spec(self) -> None:
-        with pytest.raises(InvalidManifest, match="fields data"):
-            applied({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "x"}, "data": {}})

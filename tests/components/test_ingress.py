@@ -1,4 +1,4 @@
-"""A region's way in: the certificate, the load balancer, its listeners and target groups, and its Web ACL."""
+"""A region's way in: the load balancer, its listeners and target groups, and its Web ACL."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from typing import Any
 
 import pytest
 
-from components.ingress.certificate import (
-    InvalidDomain,
-    ValidatedCertificate,
-    ValidatedCertificateArgs,
-    certificate_domains,
-    proven_domains,
-)
 from components.ingress.ingress import Ingress, IngressArgs, InvalidIngress
 from components.ingress.target_group import TARGET_GROUP_MAX, target_group_name
 from contract import service
@@ -25,7 +18,6 @@ from tests.support.components import TAGS, graph_of, place
 
 REGION = "eu-west-1"
 CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/1"
-
 ARGS = IngressArgs(
     place=place(REGION),
     load_balancer_name="serveml-test-euw1",
@@ -250,75 +242,3 @@ def test_arguments_that_aws_would_refuse_are_refused_with_the_remedy(changes: di
 def test_a_load_balancer_name_over_32_characters_is_refused() -> None:
     with pytest.raises(NameTooLong, match="load balancer has 33 characters"):
         replace(ARGS, load_balancer_name="x" * 33)
-
-
-# The certificate
-
-
-def certificate(*, preview: bool = False, **changes: Any) -> Graph:
-    args = ValidatedCertificateArgs(
-        place=place(REGION),
-        domain_name="api.example.com",
-        alternative_names=["*.api.example.com", "api.example.org"],
-        zone_id="Z1",
-    )
-    return graph_of(lambda: ValidatedCertificate("certificate", replace(args, **changes)), preview=preview)
-
-
-def test_a_certificate_is_proven_by_dns_and_handed_on_only_once_issued() -> None:
-    graph = certificate()
-    made = graph.one("aws:acm/certificate:Certificate")
-    assert made.inputs["validationMethod"] == "DNS"
-    assert made.inputs["domainName"] == "api.example.com"
-    assert made.inputs["subjectAlternativeNames"] == ["*.api.example.com", "api.example.org"]
-    assert made.region == REGION
-    issued = graph.one("CertificateValidation")
-    assert issued.region == REGION
-    records = graph.of_type("aws:route53/record:Record")
-    assert set(issued.property_dependencies["validationRecordFqdns"]) >= {record.urn for record in records}
-    component = graph.one("serveml:ingress:ValidatedCertificate")
-    assert component.registered_outputs == {"certificate_arn": made.outputs["arn"]}
-
-
-def test_each_distinct_domain_has_one_record_which_a_wildcard_shares() -> None:
-    records = certificate().of_type("aws:route53/record:Record")
-    proven = sorted(record.inputs["name"].split(".", 1)[1] for record in records)
-    assert proven == ["api.example.com.", "api.example.org."]
-    for record in records:
-        assert record.inputs["type"] == "CNAME"
-        assert record.inputs["records"][0].endswith(".acm-validations.aws.")
-        assert record.inputs["zoneId"] == "Z1"
-        assert record.inputs["allowOverwrite"] is True
-        assert "region" not in record.inputs
-
-
-def test_the_number_of_records_is_known_in_a_preview() -> None:
-    assert set(certificate(preview=True).by_urn()) == set(certificate().by_urn())
-
-
-def test_a_record_that_another_certificate_owns_is_waited_for_and_not_published() -> None:
-    graph = certificate(proven_elsewhere=["api.example.com"])
-    (record,) = graph.of_type("aws:route53/record:Record")
-    assert record.inputs["name"].endswith(".api.example.org.")
-    assert "validationRecordFqdns" not in graph.one("CertificateValidation").inputs
-
-
-def test_domains_are_compared_without_case_and_named_once() -> None:
-    assert certificate_domains("API.example.com", ["api.example.com.", "*.api.example.com"]) == [
-        "api.example.com",
-        "*.api.example.com",
-    ]
-    assert proven_domains(["*.example.com", "a.example.com", "example.com"]) == ["example.com", "a.example.com"]
-
-
-@pytest.mark.parametrize("domain", ["example", "api.*.example.com", "*", "a*.example.com"])
-def test_a_domain_that_no_certificate_covers_is_refused(domain: str) -> None:
-    with pytest.raises(InvalidDomain, match="cannot be certified: give a full name"):
-        certificate_domains(domain, [])
-
-
-def test_a_common_name_over_64_characters_is_refused_with_the_way_round_it() -> None:
-    long = "x" * 60 + ".example.com"
-    with pytest.raises(InvalidDomain, match="put a shorter one first"):
-        certificate_domains(long, [])
-    assert certificate_domains("example.com", [long]) == ["example.com", long]

@@ -1,69 +1,23 @@
-"""The network on mocks: its shape, who may reach what, and what the endpoints let through."""
+"""The network on mocks: its shape, the ways in and out of it, and what the endpoints let through."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from ipaddress import IPv4Network
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from components.network import endpoint_policies
-from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
-from components.network.vpc import Network, NetworkArgs
-from contract import service
 from localcloud.graph import Graph, Node
-from tests.support.components import TAGS, graph_of, place
-
-REGION = "eu-west-1"
-ACCOUNT_ID = "123456789012"
-CIDR = "10.0.0.0/16"
-ZONES = [f"{REGION}{letter}" for letter in "abc"]
-SERVICES = ["ecr.api", "ecr.dkr", "sts", "secretsmanager", "kms", "logs"]
-BUCKET_ARN = "arn:aws:s3:::flow-logs"
+from tests.components.network import ACCOUNT_ID, BUCKET_ARN, CIDR, REGION, SERVICES, ZONES, groups, network, rules
+from tests.support.components import TAGS, graph_of
 
 UNTAGGABLE = {"Route", "RouteTableAssociation"}
 DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 """What EC2 takes as description of a security group and of a rule (Amazon EC2 API Reference, CreateSecurityGroup)."""
-
-
-def network(
-    nat_gateways: Literal["single", "per_zone"] = "per_zone", zones: list[str] = ZONES
-) -> Callable[[], Network]:
-    return lambda: Network(
-        "network",
-        NetworkArgs(
-            place=place(REGION),
-            account_id=ACCOUNT_ID,
-            cidr=CIDR,
-            zones=zones,
-            public_prefix_length=24,
-            private_prefix_length=20,
-            nat_gateways=nat_gateways,
-            cluster_name="serveml-test-euw1",
-            flow_log_bucket_arn=BUCKET_ARN,
-            interface_endpoints=SERVICES,
-        ),
-    )
-
-
-def groups(probe_port: int = service.PROBE_PORT, client_cidrs: Sequence[str] = (), tls: bool = True) -> SecurityGroups:
-    return SecurityGroups(
-        "groups",
-        SecurityGroupsArgs(
-            place=place(REGION),
-            vpc_id="vpc-1",
-            vpc_cidr=CIDR,
-            cloudfront_prefix_list_id="pl-cloudfront",
-            route53_prefix_list_id="pl-route53",
-            pod_port=service.HTTP_PORT,
-            probe_port=probe_port,
-            client_cidrs=client_cidrs,
-            tls=tls,
-        ),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -83,21 +37,6 @@ def subnets_of(graph: Graph, kind: str) -> list[Node]:
 
 def policy_of(graph: Graph, endpoint: str) -> dict[str, Any]:
     return json.loads(graph.one("VpcEndpoint", endpoint).inputs["policy"])
-
-
-def rules(graph: Graph, kind: str, group: str) -> list[dict[str, Any]]:
-    """Rules of one group, without region, tags and description, by port."""
-    group_id = graph.one("SecurityGroup", group).id
-    dropped = {"region", "tags", "description", "securityGroupId"}
-    return in_order(
-        {key: value for key, value in node.inputs.items() if key not in dropped}
-        for node in graph.of_type(f"SecurityGroup{kind}Rule")
-        if node.inputs["securityGroupId"] == group_id
-    )
-
-
-def in_order(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(found, key=lambda rule: json.dumps(rule, sort_keys=True))
 
 
 # --- the VPC
@@ -210,6 +149,7 @@ def test_the_outputs_are_the_ids_of_what_was_made(made: Graph) -> None:
         "public_subnet_ids": [node.id for node in subnets_of(made, "public")],
         "private_subnet_ids": [node.id for node in subnets_of(made, "private")],
         "private_route_table_ids": sorted(node.id for node in made.of_type("RouteTable") if "private" in node.name),
+        "nat_gateway_ids": {zone: made.one("NatGateway", zone).id for zone in ZONES},
         "endpoint_security_group_id": made.one("SecurityGroup", "interfaces").id,
     }
 
@@ -283,91 +223,7 @@ def test_a_service_without_a_policy_is_refused_with_those_that_have_one() -> Non
         endpoint_policies.interface_endpoint("ftp", ACCOUNT_ID)
 
 
-# --- security groups
-
-
-def tcp(port: int, **peer: str) -> dict[str, Any]:
-    return {"ipProtocol": "tcp", "fromPort": port, "toPort": port, **peer}
-
-
-@pytest.mark.parametrize("origin", ["cloudfront", "route53"])
-def test_the_load_balancer_takes_https_from_one_prefix_list_a_group(guarded: Graph, origin: str) -> None:
-    # 55 and 25 rules by weight: both in one group would pass its 60.
-    assert rules(guarded, "Ingress", f"load-balancer-{origin}") == [tcp(443, prefixListId=f"pl-{origin}")]
-
-
-@pytest.mark.parametrize("origin", ["cloudfront", "route53"])
-def test_the_load_balancer_reaches_only_the_ports_of_pods(guarded: Graph, origin: str) -> None:
-    pods = guarded.one("SecurityGroup", "pods").id
-    assert rules(guarded, "Egress", f"load-balancer-{origin}") == [
-        tcp(port, referencedSecurityGroupId=pods) for port in (service.HTTP_PORT, service.PROBE_PORT)
-    ]
-
-
-def test_pods_take_their_ports_from_the_load_balancer_and_anything_from_pods(guarded: Graph) -> None:
-    pods = guarded.one("SecurityGroup", "pods").id
-    from_balancer = [
-        tcp(port, referencedSecurityGroupId=guarded.one("SecurityGroup", f"load-balancer-{origin}").id)
-        for origin in ("cloudfront", "route53")
-        for port in (service.HTTP_PORT, service.PROBE_PORT)
-    ]
-    among = {"ipProtocol": "-1", "referencedSecurityGroupId": pods}
-    assert rules(guarded, "Ingress", "groups-pods") == in_order([*from_balancer, among])
-
-
-def test_pods_reach_https_dns_database_and_cache_and_nothing_else(guarded: Graph) -> None:
-    pods, database, cache = (guarded.one("SecurityGroup", name).id for name in ("pods", "database", "cache"))
-    allowed = [
-        {"ipProtocol": "-1", "referencedSecurityGroupId": pods},
-        tcp(443, cidrIpv4="0.0.0.0/0"),
-        tcp(53, cidrIpv4=CIDR),
-        {**tcp(53, cidrIpv4=CIDR), "ipProtocol": "udp"},
-        tcp(5432, referencedSecurityGroupId=database),
-        tcp(6379, referencedSecurityGroupId=cache),
-    ]
-    assert rules(guarded, "Egress", "groups-pods") == in_order(allowed)
-
-
-@pytest.mark.parametrize(("store", "port"), [("database", 5432), ("cache", 6379)])
-def test_a_data_store_takes_its_port_from_pods_and_opens_no_connection(guarded: Graph, store: str, port: int) -> None:
-    pods = guarded.one("SecurityGroup", "pods").id
-    assert rules(guarded, "Ingress", store) == [tcp(port, referencedSecurityGroupId=pods)]
-    assert rules(guarded, "Egress", store) == []
-
-
-def test_without_an_edge_named_clients_call_the_load_balancer_and_cloudfront_does_not() -> None:
-    graph = graph_of(lambda: groups(client_cidrs=["198.51.100.0/24", "2001:db8::/32"]))
-    assert rules(graph, "Ingress", "load-balancer-clients") == in_order(
-        [tcp(443, cidrIpv4="198.51.100.0/24"), tcp(443, cidrIpv6="2001:db8::/32")]
-    )
-    assert not [node for node in graph.custom() if node.inputs.get("prefixListId") == "pl-cloudfront"]
-
-
-def test_without_tls_the_load_balancer_is_called_by_http() -> None:
-    graph = graph_of(lambda: groups(client_cidrs=["198.51.100.0/24"], tls=False))
-    assert rules(graph, "Ingress", "load-balancer-clients") == [tcp(80, cidrIpv4="198.51.100.0/24")]
-    assert rules(graph, "Ingress", "load-balancer-route53") == [tcp(80, prefixListId="pl-route53")]
-
-
-def test_a_server_that_answers_probes_on_its_only_port_has_no_rule_twice() -> None:
-    graph = graph_of(lambda: groups(probe_port=service.HTTP_PORT))
-    pods = graph.one("SecurityGroup", "pods").id
-    assert rules(graph, "Egress", "load-balancer-route53") == [tcp(service.HTTP_PORT, referencedSecurityGroupId=pods)]
-
-
 def test_descriptions_keep_to_the_characters_that_ec2_takes(made: Graph, guarded: Graph) -> None:
     described = [node for node in (*made.custom(), *guarded.custom()) if "description" in node.inputs]
     assert described
     assert [node.name for node in described if DESCRIPTION.fullmatch(node.inputs["description"]) is None] == []
-
-
-def test_the_groups_are_handed_out_by_what_they_are_for(guarded: Graph) -> None:
-    outputs = guarded.one("serveml:network:SecurityGroups").registered_outputs
-    assert outputs == {
-        "load_balancer_group_ids": [
-            guarded.one("SecurityGroup", f"load-balancer-{origin}").id for origin in ("cloudfront", "route53")
-        ],
-        "pod_group_id": guarded.one("SecurityGroup", "pods").id,
-        "database_group_id": guarded.one("SecurityGroup", "database").id,
-        "cache_group_id": guarded.one("SecurityGroup", "cache").id,
-    }

@@ -9,9 +9,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from contract.deployment import Deployment
 from localcloud.moto_server import MotoServer
 from ops.rollout.records import Records
-from tests.lifecycle.table import REGION, TABLE, create_table, dynamodb_at
+from tests.lifecycle.table import REGION, TABLE, churn, create_table, dynamodb_at
 
 
 @pytest.fixture
@@ -27,6 +28,12 @@ def dynamodb() -> Iterator[Any]:
 def records(dynamodb: Any) -> Records:
     """Of the default tenant, which never waits between two tries."""
     return Records(dynamodb, TABLE, pause=lambda _: None)
+
+
+@pytest.fixture
+def created(records: Records) -> Deployment:
+    """The first revision of a deployment."""
+    return records.create(churn(), action="create", reason="first")
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
-"""One file to one object: in parts, side by side, taken up again, and never over what lies there."""
+"""One file to one object: in parts, taken up again, and never over what lies there."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +15,9 @@ from ops.models.multipart import UPLOAD_GONE
 from ops.models.parts import MIB, MIN_PART_BYTES, Source, SourceRefused, in_base64
 from ops.models.upload import abandon, upload
 from ops.models.write_once import ObjectBeingWritten, ObjectDiffers, same_bytes
-from tests.lifecycle.uploads import BUCKET, KEY, Calls, account, broken_off, open_uploads, random_file, s3_error
+from tests.lifecycle.uploads import BUCKET, KEY, Calls, account, open_uploads, random_file, s3_error
 
 SIZE = 2 * MIN_PART_BYTES + MIB
-PATIENCE_SECONDS = 20
 
 
 @pytest.fixture
@@ -231,73 +228,6 @@ def test_an_object_that_was_written_without_checksums_is_read(s3: Any, source: S
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=source.path.read_bytes())
     assert same_bytes(s3, BUCKET, KEY, source) == hashlib.sha256(source.path.read_bytes()).hexdigest()
     assert same_bytes(s3, BUCKET, KEY, Source(random_file(tmp_path / "other", SIZE, seed=1))) is None
-
-
-class NoStorage:
-    """Takes parts and forgets them, so that what remains is what the upload itself does."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-
-    def get_paginator(self, name: str) -> NoStorage:
-        assert name == "list_multipart_uploads"
-        return self
-
-    def paginate(self, **_: Any) -> list[Any]:
-        return [{}]
-
-    def create_multipart_upload(self, **_: Any) -> Any:
-        return {"UploadId": "upload"}
-
-    def upload_part(self, Body: bytes, **_: Any) -> Any:
-        self.taken += len(Body)
-        return {"ETag": "etag"}
-
-    def complete_multipart_upload(self, **_: Any) -> Any:
-        return {}
-
-
-def test_memory_is_bounded_by_the_threads_whatever_the_file_has(tmp_path: Path) -> None:
-    threads, parts = 2, 24
-    path = tmp_path / "sparse"
-    with path.open("wb") as file:
-        file.truncate(parts * MIN_PART_BYTES)
-    storage: Any = NoStorage()
-    tracemalloc.start()
-    try:
-        upload(storage, Source(path), BUCKET, KEY, threads=threads)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert storage.taken == parts * MIN_PART_BYTES
-    assert peak < (threads + 2) * MIN_PART_BYTES + MIB
-
-
-def test_as_many_parts_are_under_way_as_there_are_threads(tmp_path: Path) -> None:
-    threads = 3
-    together = threading.Barrier(threads)
-
-    class Waiting(NoStorage):
-        def upload_part(self, Body: bytes, **arguments: Any) -> Any:
-            together.wait(PATIENCE_SECONDS)
-            return super().upload_part(Body, **arguments)
-
-    storage: Any = Waiting()
-    path = random_file(tmp_path / "file", threads * MIN_PART_BYTES)
-    assert upload(storage, Source(path), BUCKET, KEY, threads=threads).created
-
-
-def test_nothing_further_is_begun_after_a_failure(tmp_path: Path) -> None:
-    class Breaking(NoStorage):
-        def upload_part(self, Body: bytes, **arguments: Any) -> Any:
-            super().upload_part(Body, **arguments)
-            raise broken_off()
-
-    storage: Any = Breaking()
-    path = random_file(tmp_path / "file", 12 * MIN_PART_BYTES)
-    with pytest.raises(ConnectionClosedError):
-        upload(storage, Source(path), BUCKET, KEY, threads=1)
-    assert storage.taken <= 3 * MIN_PART_BYTES
 
 
 def test_uploads_are_abandoned_by_when_their_last_part_came(s3: Any, source: Source) -> None:

@@ -1,4 +1,4 @@
-"""An S3 to load from, two trained versions of a small model, and the container's process on free ports."""
+"""An S3 to load from, two versions of a small model, the container's process, and deployments for it to follow."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from contract.objects import Version
+from localcloud.moto_server import free_port
 from ops import demo_model
 from ops.demo_model import DemoModel
 from ops.models.publish import publish
+from tests.serving.deployments import V1, Change, World
 from tests.serving.process import Container, container_environment
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -41,6 +44,19 @@ def s3(endpoint: str) -> Any:
         region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+@pytest.fixture
+def away() -> Any:
+    """An S3 whose port is closed."""
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{free_port()}",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
     )
 
 
@@ -97,6 +113,44 @@ def start(endpoint: str, own_bucket: str, tmp_path: Path) -> Iterator[StartConta
             return stack.enter_context(Container(environment))
 
         yield run
+
+
+@pytest.fixture
+def both_versions(upload: Publish, first: DemoModel, second: DemoModel) -> None:
+    """Are published to the test's own bucket."""
+    upload(first)
+    upload(second)
+
+
+@pytest.fixture
+def world(endpoint: str) -> World:
+    """A table of deployments of the test's own."""
+    return World(endpoint)
+
+
+@pytest.fixture
+def start_deployed(start: StartContainer, both_versions: None, world: World) -> StartContainer:
+    """Starts a container that follows the record of the first version, changed beforehand where a change is given."""
+
+    def run(change: Change | None = None, **settings: str) -> Container:
+        world.create(V1)
+        if change is not None:
+            world.change(change)
+        return start(**world.variables | settings)
+
+    return run
+
+
+@pytest.fixture
+def start_serving(start_deployed: StartContainer) -> StartContainer:
+    """Starts such a container, which serves the first version already."""
+
+    def run(**settings: str) -> Container:
+        container = start_deployed(**settings)
+        container.wait_for_line("serving breast-cancer 1.0.0")
+        return container
+
+    return run
 
 
 @pytest.fixture(scope="module")

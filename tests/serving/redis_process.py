@@ -114,6 +114,11 @@ async def stand_in(answer: Answer, connected: Callable[[], None] = lambda: None)
         server.close()
 
 
+def greeting(sent: bytes) -> bytes:
+    """Of a server that takes everybody in and then serves nobody."""
+    return b"+OK\r\n" if b"AUTH" in sent else b"+PONG\r\n" if b"PING" in sent else b""
+
+
 async def seconds_of(awaitable: Awaitable[Any]) -> float:
     started = time.monotonic()
     await awaitable

@@ -25,7 +25,7 @@ from serving.rpc.opening import open_rpc
 from serving.rpc.protocol import SERVICE
 from serving.rpc.server import RpcServer
 from serving.tracing.span import Span
-from tests.serving.oip_versions import MAX_ROWS, Counted, Loaded
+from tests.serving.oip_versions import MAX_ROWS, Counted, Loaded, metadata_of, raw, spec
 
 PATIENCE_SECONDS = 20
 LIMITS = Limits(max_body_bytes=65_536, body_timeout_seconds=5, answer_timeout_seconds=5, keep_alive_seconds=60)
@@ -182,3 +182,9 @@ def infer_request(*inputs: Any, raw: Sequence[bytes] = (), model_name: str = "ec
 def tensor(name: str, datatype: str, shape: Sequence[int], **contents: Any) -> pb.ModelInferRequest.InferInputTensor:
     typed = pb.InferTensorContents(**contents) if contents else None
     return pb.ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=shape, contents=typed)
+
+
+ECHO = metadata_of(spec("x", "FP32", -1, 1))
+ROW = tensor("x", "FP32", [1, 1])
+ASKED = infer_request(ROW, raw=[raw([7], "FP32")])
+"""A row for a version that is described like `ECHO`."""

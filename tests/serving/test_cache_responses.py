@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -13,30 +12,15 @@ from hypothesis import strategies as st
 
 from serving.cache.local import LocalCache
 from serving.cache.responses import ResponseCache
-from serving.cache.sealed import Unsealed, seal, unseal
+from serving.cache.sealed import Unsealed
 from serving.cache.store import MISSED, PASSED_BY, Lookup, Store
 from serving.messages import Refused, Response
+from tests.serving.cache_counts import Counts
 from tests.serving.redis_process import run
 
 MIB = 1024**2
 GOOD = Response(HTTPStatus.OK, b'{"predictions":[1]}', [])
 BINARY = Response(HTTPStatus.OK, b"\x00\xff", [(b"inference-header-content-length", b"1")], b"application/octet-stream")
-
-
-class Counts:
-    """Metrics that can be compared."""
-
-    def __init__(self) -> None:
-        self.seen: Counter[str] = Counter()
-
-    def hit(self, level: str) -> None:
-        self.seen[f"{level} hit"] += 1
-
-    def miss(self, level: str) -> None:
-        self.seen[f"{level} miss"] += 1
-
-    def bypass(self, level: str) -> None:
-        self.seen[f"{level} bypass"] += 1
 
 
 class Memory:
@@ -287,27 +271,3 @@ def test_a_refusal_while_computing_at_once_reaches_the_caller(counts: Counts) ->
 
     with pytest.raises(Refused):
         new_cache(counts).answer(b"key", refuse)
-
-
-@given(name=st.binary(), payload=st.binary(), left=st.floats(0.01, 86_400))
-def test_what_was_sealed_comes_out_under_its_name_while_it_lives(name: bytes, payload: bytes, left: float) -> None:
-    found = unseal(name, seal(name, payload, 1000 + left), 1000)
-    assert found is not None
-    assert found.payload == payload
-    assert found.seconds_left == pytest.approx(left, abs=0.002)
-
-
-@given(data=st.data(), payload=st.binary(max_size=50))
-def test_what_is_torn_changed_misplaced_or_over_does_not_come_out(data: st.DataObject, payload: bytes) -> None:
-    sealed = seal(b"name", payload, 1001)
-    assert unseal(b"another", sealed, 1000) is None
-    assert unseal(b"name", sealed, 1001) is None
-    assert unseal(b"name", sealed[: data.draw(st.integers(0, len(sealed) - 1))], 1000) is None
-    spoilt = bytearray(sealed)
-    spoilt[data.draw(st.integers(0, len(sealed) - 1))] ^= data.draw(st.integers(1, 255))
-    assert unseal(b"name", bytes(spoilt), 1000) is None
-
-
-@pytest.mark.parametrize("foreign", [None, 7, "text", [], b"", b"SML1", b"SML1" * 20, b"value of somebody else's" * 9])
-def test_what_is_foreign_does_not_come_out(foreign: object) -> None:
-    assert unseal(b"name", foreign, 1000) is None

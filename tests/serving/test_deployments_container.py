@@ -4,114 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-import time
-import uuid
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
-import boto3
 import pytest
 
 from contract import deployment as documents
 from contract import registry, service
-from contract.deployment import Deployment, Gates, Stage, Weight, replace
-from contract.objects import Version
+from contract.deployment import Gates, Stage
 from ops.demo_model import INPUT, NAME, DemoModel
 from ops.rollout import transitions
-from ops.rollout.records import Records
-from tests.lifecycle.table import create_table
-from tests.serving.conftest import CREDENTIALS, Publish, StartContainer
-from tests.serving.process import Container
-
-FOLLOWED_SECONDS = 5.0
-V1, V2, V3 = Version(1, 0, 0), Version(1, 1, 0), Version(1, 2, 0)
-STAGES = (Stage(percent=10), Stage(percent=50), Stage(percent=100))
-Change = Callable[[Deployment], Deployment]
+from tests.serving.conftest import Publish, StartContainer
+from tests.serving.deployments import V1, V2, V3, World, holds, shared_equally, version_for, wait_until
 
 
-class World:
-    """A table of its own, and what the tests do with it."""
-
-    def __init__(self, endpoint: str, table: str | None = None) -> None:
-        self.dynamodb: Any = boto3.client(
-            "dynamodb",
-            endpoint_url=endpoint,
-            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
-        self.table = table or f"deployments-{uuid.uuid4()}"
-        create_table(self.dynamodb, self.table)
-        self.records = Records(self.dynamodb, self.table)
-        self.variables = {
-            service.ENV_DEPLOYMENTS_TABLE: self.table,
-            service.ENV_DEPLOYMENTS_REFRESH_MS: "200",
-        }
-
-    def create(self, version: Version) -> None:
-        now = datetime.now(UTC)
-        self.records.create(transitions.new(NAME, version, by="ada", now=now), action="created", reason="test")
-
-    def change(self, make: Change) -> Deployment:
-        return self.records.change(NAME, make, by="ada", action="test", reason="test")
-
-    def try_version(self, version: Version, stage: int) -> Deployment:
-        def make(record: Deployment) -> Deployment:
-            now = datetime.now(UTC)
-            started = transitions.start_canary(
-                record, version, canary_id="trial", stages=STAGES, gates=Gates(), by="ada", now=now
-            )
-            return transitions.enter_stage(started, stage, now)
-
-        return self.change(make)
-
-
-@pytest.fixture
-def world(endpoint: str) -> World:
-    return World(endpoint)
-
-
-def version_for(container: Container, model: DemoModel, user: str | None = None) -> str:
-    headers = {} if user is None else {service.USER_HEADER: user}
-    answer = container.predict({"instances": model.holdout_rows[:1]}, headers)
-    assert answer.status == 200, answer
-    return answer.headers[service.MODEL_VERSION_HEADER.lower()]
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = FOLLOWED_SECONDS) -> float:
-    """How long it took; fails when it takes longer than that."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.01)
-    return time.monotonic() - began
-
-
-def holds(container: Container, *versions: Version) -> bool:
-    index = container.call("POST", "/v2/repository/index", "{}", {"Content-Type": "application/json"}).json
-    ready = {entry["version"] for entry in index if entry["state"] == "READY"}
-    return {str(version) for version in versions} <= ready
-
-
-def test_a_record_is_served_in_place_of_the_highest_release(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
-) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables)
-    container.wait_for_line("serving breast-cancer 1.0.0")
+def test_a_record_is_served_in_place_of_the_highest_release(start_serving: StartContainer, first: DemoModel) -> None:
+    container = start_serving()
     assert version_for(container, first) == "1.0.0"
     assert not holds(container, V2)
 
 
+@pytest.mark.usefixtures("both_versions")
 def test_without_a_record_the_highest_release_is_served_until_there_is_one(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
     container = start(**world.variables)
     container.wait_for_line("serving breast-cancer 1.1.0")
     assert version_for(container, first) == "1.1.0"
@@ -120,13 +36,9 @@ def test_without_a_record_the_highest_release_is_served_until_there_is_one(
 
 
 def test_users_are_split_by_the_weights_and_stay_where_they_are_as_the_share_grows(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_serving: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables)
-    container.wait_for_line("serving breast-cancer 1.0.0")
+    container = start_serving()
     world.try_version(V2, 0)
     wait_until(lambda: holds(container, V1, V2))
     users = [f"user-{number}" for number in range(1000)]
@@ -144,13 +56,9 @@ def test_users_are_split_by_the_weights_and_stay_where_they_are_as_the_share_gro
 
 
 def test_every_protocol_chooses_alike_and_a_version_that_is_named_answers_whatever_its_share(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_serving: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables)
-    container.wait_for_line("serving breast-cancer 1.0.0")
+    container = start_serving()
     world.try_version(V2, 1)
     wait_until(lambda: holds(container, V1, V2))
     row = first.holdout_rows[0]
@@ -171,13 +79,9 @@ def test_every_protocol_chooses_alike_and_a_version_that_is_named_answers_whatev
 
 
 def test_a_rollback_takes_effect_within_seconds_on_every_worker(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_serving: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables, SERVEML_WORKERS="2")
-    container.wait_for_line("serving breast-cancer 1.0.0")
+    container = start_serving(SERVEML_WORKERS="2")
     for _ in range(3):
         world.try_version(V2, 2)
         wait_until(lambda: all(version_for(container, first) == "1.1.0" for _ in range(20)))
@@ -186,14 +90,8 @@ def test_a_rollback_takes_effect_within_seconds_on_every_worker(
         wait_until(lambda: all(version_for(container, first) == "1.0.0" for _ in range(20)))
 
 
-def test_workers_report_what_they_hold_until_they_stop(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
-) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables, SERVEML_WORKERS="2")
-    container.wait_for_line("serving breast-cancer 1.0.0")
+def test_workers_report_what_they_hold_until_they_stop(start_serving: StartContainer, world: World) -> None:
+    container = start_serving(SERVEML_WORKERS="2")
     record = world.try_version(V2, 0)
 
     def told() -> bool:
@@ -228,13 +126,9 @@ def test_what_the_bucket_lacks_is_answered_for_by_the_stable_version_and_said_wh
 
 
 def test_a_record_that_cannot_be_read_leaves_the_last_one_in_force(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_serving: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables)
-    container.wait_for_line("serving breast-cancer 1.0.0")
+    container = start_serving()
     key = registry.deployment(documents.DEFAULT_TENANT, NAME)
     world.dynamodb.put_item(
         TableName=world.table, Item={**key.item, registry.DOCUMENT_ATTRIBUTE: {"S": '{"weights": []}'}}
@@ -244,13 +138,9 @@ def test_a_record_that_cannot_be_read_leaves_the_last_one_in_force(
 
 
 def test_a_restart_goes_on_with_the_record_that_was_read_last_while_the_table_is_away(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start: StartContainer, start_serving: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables)
-    container.wait_for_line("serving breast-cancer 1.0.0")
+    container = start_serving()
     assert version_for(container, first) == "1.0.0"
     container.signal(15)
     assert container.wait() == 0
@@ -262,28 +152,16 @@ def test_a_restart_goes_on_with_the_record_that_was_read_last_while_the_table_is
     assert float(next(line for line in page.splitlines() if line.startswith("deployments_away_total ")).split()[1]) > 0
 
 
-def test_a_container_is_ready_once_it_holds_every_version_that_is_to_answer(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
-) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    world.change(
-        lambda record: replace(record, weights=(Weight(version=V2, percent=50), Weight(version=V1, percent=50)))
-    )
-    container = start(**world.variables)
+def test_a_container_is_ready_once_it_holds_every_version_that_is_to_answer(start_deployed: StartContainer) -> None:
+    container = start_deployed(shared_equally)
     wait_until(lambda: container.call("GET", service.READY_PATH, probes=True).status == 200)
     assert holds(container, V1, V2)
 
 
 def test_copies_of_requests_go_to_the_version_on_trial_and_are_compared(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_serving: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables)
-    container.wait_for_line("serving breast-cancer 1.0.0")
+    container = start_serving()
     now = datetime.now(UTC)
     stages = (Stage(percent=0, shadow_percent=100), Stage(percent=100))
     world.change(

@@ -30,8 +30,8 @@ from serving.signature import TrustedKeys
 from serving.store import Files
 from serving.wanted import wanted
 from tests.lifecycle.table import churn
+from tests.serving.followed_table import Table, read, revised, wait_until
 from tests.serving.process import PATIENCE_SECONDS
-from tests.serving.test_deployments_following import Table, read, revised, wait_until
 
 NAME = "churn"
 V1, V2, V3 = Version(1, 0, 0), Version(2, 0, 0), Version(3, 0, 0)

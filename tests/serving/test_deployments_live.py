@@ -20,9 +20,9 @@ from localcloud.moto_server import MotoServer
 from ops.demo_model import INPUT, NAME, DemoModel
 from ops.rollout import transitions
 from serving.rpc import open_inference_pb2 as pb
-from tests.serving.conftest import Publish, StartContainer
+from tests.serving.conftest import StartContainer
+from tests.serving.deployments import V1, V2, World, holds, shared_equally, version_for, wait_until
 from tests.serving.process import PATIENCE_SECONDS, Container, read
-from tests.serving.test_deployments_container import V1, V2, World, holds, version_for, wait_until
 from tests.serving.test_grpc_container import INFER, channel_of
 
 USERS = 4000
@@ -32,11 +32,6 @@ ROLLBACKS = 20
 REFRESH_MS = int(os.environ.get("ROLLBACK_REFRESH_MS", "200"))
 """Set it to the default of the container to measure that."""
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def world(endpoint: str) -> World:
-    return World(endpoint)
 
 
 class Asking:
@@ -57,12 +52,9 @@ class Asking:
 
 
 def test_four_thousand_users_are_split_as_the_weights_say_and_only_ever_move_to_the_growing_version(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_deployed: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables)
+    container = start_deployed()
     wait_until(lambda: holds(container, V1))
     asking = Asking(container, first)
     # Always the same: of samples drawn anew, one in a few hundred would lie outside the intervals by chance.
@@ -87,16 +79,8 @@ def test_four_thousand_users_are_split_as_the_weights_say_and_only_ever_move_to_
     asking.close()
 
 
-def test_grpc_predict_and_the_inference_protocol_choose_alike(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
-) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    world.change(
-        lambda record: replace(record, weights=(Weight(version=V2, percent=50), Weight(version=V1, percent=50)))
-    )
-    container = start(**world.variables, SERVEML_GRPC_PORT="0")
+def test_grpc_predict_and_the_inference_protocol_choose_alike(start_deployed: StartContainer, first: DemoModel) -> None:
+    container = start_deployed(shared_equally, SERVEML_GRPC_PORT="0")
     wait_until(lambda: holds(container, V1, V2))
     row = first.holdout_rows[0]
     tensor = {"name": INPUT, "datatype": "FP32", "shape": [1, len(row)], "data": row}
@@ -132,15 +116,9 @@ def test_grpc_predict_and_the_inference_protocol_choose_alike(
 
 
 def test_a_kept_answer_of_one_version_is_never_given_for_another(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_deployed: StartContainer, first: DemoModel
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    world.change(
-        lambda record: replace(record, weights=(Weight(version=V2, percent=50), Weight(version=V1, percent=50)))
-    )
-    container = start(**world.variables, SERVEML_RESPONSE_CACHE="local")
+    container = start_deployed(shared_equally, SERVEML_RESPONSE_CACHE="local")
     wait_until(lambda: holds(container, V1, V2))
     bodies: dict[str, set[bytes]] = {"1.0.0": set(), "1.1.0": set()}
     for number in range(60):
@@ -155,12 +133,9 @@ def test_a_kept_answer_of_one_version_is_never_given_for_another(
 
 
 def test_a_withdrawn_version_is_silent_soon_after_the_write_on_every_worker(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_deployed: StartContainer, first: DemoModel, world: World
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    container = start(**world.variables | {service.ENV_DEPLOYMENTS_REFRESH_MS: str(REFRESH_MS)}, SERVEML_WORKERS="2")
+    container = start_deployed(**{service.ENV_DEPLOYMENTS_REFRESH_MS: str(REFRESH_MS)}, SERVEML_WORKERS="2")
     wait_until(lambda: holds(container, V1))
     # A quarter more is the longest pause between two reads.
     longest = REFRESH_MS / 1000 * 1.25
@@ -185,17 +160,14 @@ def test_a_withdrawn_version_is_silent_soon_after_the_write_on_every_worker(
     assert version_for(container, first) == "1.0.0"
 
 
+@pytest.mark.usefixtures("both_versions")
 def test_the_split_goes_on_while_the_table_is_away_and_is_followed_again_afterwards(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel
+    start: StartContainer, first: DemoModel
 ) -> None:
-    upload(first)
-    upload(second)
     with MotoServer() as server:
         world = World(server.endpoint)
         world.create(V1)
-        world.change(
-            lambda record: replace(record, weights=(Weight(version=V2, percent=50), Weight(version=V1, percent=50)))
-        )
+        world.change(shared_equally)
         container = start(**world.variables, AWS_ENDPOINT_URL_DYNAMODB=server.endpoint)
         wait_until(lambda: holds(container, V1, V2))
         users = [f"user-{number}" for number in range(50)]
@@ -212,15 +184,9 @@ def test_the_split_goes_on_while_the_table_is_away_and_is_followed_again_afterwa
 
 
 def test_a_user_whose_id_is_empty_is_nobody_and_of_a_long_one_the_beginning_counts(
-    start: StartContainer, upload: Publish, first: DemoModel, second: DemoModel, world: World
+    start_deployed: StartContainer, first: DemoModel
 ) -> None:
-    upload(first)
-    upload(second)
-    world.create(V1)
-    world.change(
-        lambda record: replace(record, weights=(Weight(version=V2, percent=50), Weight(version=V1, percent=50)))
-    )
-    container = start(**world.variables)
+    container = start_deployed(shared_equally)
     wait_until(lambda: holds(container, V1, V2))
     assert {version_for(container, first, "") for _ in range(60)} == {"1.0.0", "1.1.0"}
     beginning = "u" * 256

@@ -19,15 +19,10 @@ from serving.model import Array
 from serving.reader import Reader
 from serving.rpc import settings as rpc_settings
 from serving.worker import bind
-from tests.serving.oip_versions import Echo, metadata_of, raw, spec
+from tests.serving.oip_versions import Echo, raw
 from tests.serving.process import ROOT
-from tests.serving.rpc_server import LIMITS, PATIENCE_SECONDS, RpcServing, infer_request, tensor
-
-ECHO = metadata_of(spec("x", "FP32", -1, 1))
-ROW = tensor("x", "FP32", [1, 1])
-ASKED = infer_request(ROW, raw=[raw([7], "FP32")])
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-EMPTY_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+from tests.serving.rpc_misuse import EMPTY_SETTINGS, GARBAGE, PREFACE, compressed, send_garbage
+from tests.serving.rpc_server import ASKED, ECHO, LIMITS, PATIENCE_SECONDS, ROW, RpcServing, infer_request
 
 
 class Held(Echo):
@@ -163,13 +158,6 @@ def test_a_compressed_message_is_refused_unread_since_its_size_would_only_show_u
         assert serving.observed == []
 
 
-def compressed(serving: RpcServing) -> grpc.StatusCode:
-    """The status of a message that is compressed."""
-    message = infer_request(ROW, raw=[bytes(1_000_000)])
-    call = serving.stub("ModelInfer").future(message, compression=grpc.Compression.Gzip, timeout=PATIENCE_SECONDS)
-    return call.code()
-
-
 def test_metadata_beyond_the_limit_is_refused() -> None:
     with RpcServing(Echo(ECHO), max_head_bytes=4096) as serving:
         code, *_ = serving.refusal("ServerLive", metadata=(("x-large", "a" * 8192),))
@@ -194,17 +182,6 @@ def test_connections_beyond_the_limit_are_closed() -> None:
         assert greeted == [True, True, False, False]
 
 
-GARBAGE = {
-    "HTTP/1.1": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 500,
-    "zeros": bytes(100_000),
-    "a preface and noise": PREFACE + b"\xff" * 100_000,
-    "a frame longer than allowed": PREFACE + EMPTY_SETTINGS + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + b"a" * 50_000,
-    "headers that are no HPACK": PREFACE + EMPTY_SETTINGS + b"\x00\x00\x04\x01\x05\x00\x00\x00\x01\xff\xff\xff\xff",
-    "half a preface": PREFACE[:10],
-}
-
-
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_bytes_that_are_no_call_close_their_connection_and_harm_nobody(kind: str) -> None:
     with RpcServing(Echo(ECHO), head_timeout_seconds=0.2) as serving:
@@ -212,17 +189,6 @@ def test_bytes_that_are_no_call_close_their_connection_and_harm_nobody(kind: str
         send_garbage(serving, kind)
         serving.call("ModelInfer", ASKED)
         assert [seen[2] for seen in serving.observed] == [200, 200]
-
-
-def send_garbage(serving: RpcServing, kind: str) -> None:
-    """Return when the server has closed the connection."""
-    with socket.create_connection(("127.0.0.1", serving.port), PATIENCE_SECONDS) as connection:
-        try:
-            connection.sendall(GARBAGE[kind])
-            while connection.recv(65_536):
-                pass
-        except ConnectionError:
-            pass
 
 
 # The port
@@ -308,8 +274,9 @@ import asyncio
 from serving.rpc.opening import load
 asyncio.run(load())
 
-from tests.serving.rpc_server import RpcServing
-from tests.serving.test_grpc_server import ECHO, GARBAGE, Echo, compressed, send_garbage
+from tests.serving.oip_versions import Echo
+from tests.serving.rpc_misuse import GARBAGE, compressed, send_garbage
+from tests.serving.rpc_server import ECHO, RpcServing
 with RpcServing(Echo(ECHO), head_timeout_seconds=0.2) as serving:
     for kind in GARBAGE:
         send_garbage(serving, kind)

@@ -5,110 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-import numpy as np
 import pytest
 import uvloop
 
-from contract.metadata import ModelMetadata, TensorSpec
-from contract.objects import Version
 from serving.engine.load import Load
 from serving.messages import Refused
 from serving.metrics import Metrics
-from serving.model import Array, InferenceFailed
-from serving.shadow.copying import BUSY_SECONDS, Shadow, busy_by
+from serving.model import InferenceFailed
+from serving.shadow.copying import BUSY_SECONDS, busy_by
 from serving.shadow.counts import MOST_DIFFERENCE
-
-PATIENCE_SECONDS = 10
-SECRET = 1234.5
-
-Outputs = Mapping[str, Array]
-Test = Callable[[], Awaitable[None]]
-
-
-class FakeVersion:
-    """Answers with `score`, or fails; tells its runs to whoever waits for them."""
-
-    name = "churn"
-
-    def __init__(self, version: str = "2.0.0", score: float = 0.5, error: Exception | None = None) -> None:
-        self.version = version
-        self.queue: FakeQueue | None = None
-        self.runs: list[Outputs] = []
-        self._score = score
-        self._error = error
-
-    @property
-    def metadata(self) -> ModelMetadata:
-        tensors = (TensorSpec(name="x", datatype="FP32", shape=(-1, 1)),)
-        return ModelMetadata(
-            name=self.name,
-            version=Version.parse(self.version),
-            created_at=datetime.now(UTC),
-            inputs=tensors,
-            outputs=tensors,
-        )
-
-    def predict(self, inputs: Mapping[str, Array], /) -> Outputs:
-        self.runs.append(inputs)
-        if self._error is not None:
-            raise self._error
-        return {"score": np.array([self._score], np.float32)}
-
-
-class FakeQueue:
-    """Holds what is submitted until the test answers it."""
-
-    def __init__(self, refusal: Refused | None = None) -> None:
-        self.submitted: asyncio.Queue[asyncio.Future[Outputs]] = asyncio.Queue()
-        self._refusal = refusal
-
-    def submit(self, inputs: Mapping[str, Array]) -> asyncio.Future[Outputs]:
-        if self._refusal is not None:
-            raise self._refusal
-        future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
-        self.submitted.put_nowait(future)
-        return future
-
-    async def stop(self, within_seconds: float) -> None:
-        """Nothing of its own runs."""
-
-
-STABLE = FakeVersion("1.0.0")
-INPUTS: Outputs = {"x": np.array([[SECRET]], np.float32)}
-GIVEN: Outputs = {"score": np.array([0.5], np.float32)}
-
-
-def never() -> bool:
-    return False
-
-
-def copies_of(metrics: Metrics, busy: Callable[[], bool] = never, **changed: Any) -> Shadow:
-    return Shadow(metrics, asyncio.get_running_loop(), busy=busy, **changed)
-
-
-def sample(metrics: Metrics, name: str) -> float | None:
-    """By its name with all labels."""
-    found = [line.rpartition(" ") for line in metrics.page()[0].decode().splitlines() if not line.startswith("#")]
-    return next((float(value) for shown, _, value in found if shown == name), None)
-
-
-def counted(metrics: Metrics, outcome: str, version: str = "2.0.0") -> int:
-    labels = f'model="churn",model_version="{version}",outcome="{outcome}"'
-    return int(sample(metrics, f"model_shadow_total{{{labels}}}") or 0)
-
-
-def figure(metrics: Metrics, name: str) -> float | None:
-    return sample(metrics, f'{name}{{model="churn",model_version="2.0.0"}}')
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
+from tests.serving.shadows import (
+    GIVEN,
+    INPUTS,
+    PATIENCE_SECONDS,
+    SECRET,
+    STABLE,
+    FakeQueue,
+    FakeVersion,
+    Test,
+    copies_of,
+    counted,
+    figure,
+    until,
+)
 
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])

@@ -27,7 +27,6 @@ from serving.metrics import Metrics
 from serving.predictor import Predictor
 from serving.signature import InvalidKey, TrustedKeys, public_key
 from serving.store import Files, Store
-from tests.serving.test_catalogue import away as away
 from tests.serving.test_publish import kms_key, pem_of
 
 RELEASE = Ed25519PrivateKey.from_private_bytes(b"RELEASE".ljust(32))

@@ -19,9 +19,14 @@ from tests.lifecycle.versions.world import HOME, NAME, NOW, PUBLISHER, V1, V2, W
 
 
 def a_record(**changes: Any) -> VersionRecord:
-    return VersionRecord(
-        **({"model": NAME, "version": V1, "digest": "d" * 64, "published_at": NOW, "published_by": "ada"} | changes)
-    )
+    fields: dict[str, Any] = {
+        "model": NAME,
+        "version": V1,
+        "digest": "d" * 64,
+        "published_at": NOW,
+        "published_by": "ada",
+    }
+    return VersionRecord(**(fields | changes))
 
 
 def evidence() -> dict[str, Any]:
@@ -42,7 +47,19 @@ def test_a_reader_passes_over_what_a_newer_writer_added() -> None:
     assert versions.decode(written) == a_record()
 
 
-@pytest.mark.parametrize("document", [b"{", b"[]", b'{"model":"churn"}', b'{"model":"churn","version":"x"}'])
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"{",
+        b"[]",
+        b'{"model":"churn"}',
+        b'{"model":"churn","version":"x"}',
+        b'{"model":"churn","version":1}',
+        b'{"model":"\xff"}',
+        b'{"model":' * 100_000,
+    ],
+    ids=["half", "list", "fields", "version", "number", "no UTF-8", "deep"],
+)
 def test_a_record_that_cannot_be_read_is_named_as_one(document: bytes) -> None:
     with pytest.raises(InvalidVersionRecord, match="a version's record in the deployments table cannot be read"):
         versions.decode(document)
