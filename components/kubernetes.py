@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pulumi
-from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, rbac, scheduling, storage
+from pulumi_kubernetes import (
+    apiextensions,
+    apiregistration,
+    apps,
+    autoscaling,
+    core,
+    networking,
+    policy,
+    rbac,
+    scheduling,
+    storage,
+)
 
 from infra.errors import InvalidInput
 
@@ -26,6 +37,8 @@ _TYPED: dict[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("v1", "Secret"): core.v1.Secret,
     ("v1", "Service"): core.v1.Service,
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): apiextensions.v1.CustomResourceDefinition,
+    ("apiregistration.k8s.io/v1", "APIService"): apiregistration.v1.APIService,
     ("apps/v1", "DaemonSet"): apps.v1.DaemonSet,
     ("apps/v1", "Deployment"): apps.v1.Deployment,
     ("apps/v1", "StatefulSet"): apps.v1.StatefulSet,

@@ -17,9 +17,19 @@ ROOT = Path(__file__).resolve().parent.parent
 ENTRY = ROOT / "infra" / "__main__.py"
 STACKS = ("dev", "staging", "prod", "local")
 
+# Images that exist nowhere, so that a plan holds the pods of those that an operator builds or looks up.
 EXAMPLE_IMAGE = "registry.example.com/serveml/inference@sha256:" + "0" * 64
-"""An image that exists nowhere, so that a plan holds the serving pods before an image was built."""
-EXAMPLE_OVERRIDES = {"serveml:image": EXAMPLE_IMAGE}
+EXAMPLE_ADAPTER_IMAGE = "registry.example.com/prometheus-adapter@sha256:" + "1" * 64
+WITHOUT_METRICS = frozenset({"dev"})
+"""Stacks whose clusters have no Prometheus, which an adapter would ask."""
+
+
+def example_overrides(stack: str) -> dict[str, str]:
+    """Configuration for a stack that stands in for what no file of the repository can hold."""
+    images = {"serveml:image": EXAMPLE_IMAGE}
+    if stack in WITHOUT_METRICS:
+        return images
+    return {**images, "serveml:observability": json.dumps({"adapter_image": EXAMPLE_ADAPTER_IMAGE})}
 
 
 def stack_config(stack: str, root: Path = ROOT) -> dict[str, str]:

@@ -12,7 +12,7 @@ import boto3
 from localcloud.account.backend import MotoAccount
 from localcloud.graph import Graph
 from localcloud.moto_server import MotoServer
-from localcloud.program import EXAMPLE_OVERRIDES, run
+from localcloud.program import example_overrides, run
 from localcloud.recorder import Backend, Created, Registration
 
 if TYPE_CHECKING:
@@ -91,4 +91,4 @@ def local_world(*, port: int | None = None, on_created: OnCreated = lambda _: No
     """
     with MotoServer(port) as server:
         backend = _Reporting(MotoAccount(server.endpoint), on_created)
-        yield LocalWorld(server.endpoint, run(STACK, backend, overrides=EXAMPLE_OVERRIDES))
+        yield LocalWorld(server.endpoint, run(STACK, backend, overrides=example_overrides(STACK)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.settings.model import Environment
+from infra.settings.observability import Observability
 from infra.settings.sections import Budget, Cluster, Network, NodePool, NodePools, Section, Storage
 from infra.settings.traffic import Autoscaling, Edge, Quota, Workload
 
@@ -37,6 +38,7 @@ _DEV: Defaults = {
         quota=Quota(cpu_request_cores=8, cpu_limit_cores=16, memory_request_gib=16, memory_limit_gib=32),
     ),
     "edge": Edge(waf_log_retention_days=7),
+    "observability": Observability(level="off"),
     "budget": Budget(limit_usd=500),
 }
 
@@ -50,6 +52,7 @@ _STAGING: Defaults = {
     ),
     "storage": Storage(force_destroy=True, audit_retention_days=90),
     "workload": Workload(autoscaling=Autoscaling(replicas_min=3, replicas_max=6)),
+    "observability": Observability(level="basic", metrics_retention_days=7),
     "budget": Budget(limit_usd=2000),
 }
 
@@ -62,7 +65,9 @@ _PROD: Defaults = {
     "network": Network(nat_gateways="per_zone"),
     "cluster": Cluster(log_retention_days=365),
     "storage": Storage(object_lock=True),
+    "workload": Workload(headroom_pods=3),
     "edge": Edge(price_class="PriceClass_All", waf_log_retention_days=90),
+    "observability": Observability(level="full", metrics_storage_gib=100),
     "budget": Budget(limit_usd=10_000),
 }
 
@@ -80,6 +85,7 @@ _LOCAL: Defaults = {
         min_available=1,
         quota=Quota(cpu_request_cores=8, cpu_limit_cores=16, memory_request_gib=16, memory_limit_gib=32, gpus=1),
     ),
+    "observability": Observability(level="basic", metrics_retention_days=7, metrics_storage_gib=10),
 }
 
 _DEFAULTS: dict[Environment, Defaults] = {

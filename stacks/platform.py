@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from components.alarms.dashboard import Dashboard
 from components.base import Place
 from components.cost.budget import Budget, BudgetArgs
 from components.edge.behaviours import PriceClass, StaticTtl
@@ -25,6 +26,7 @@ from infra import regions
 from infra.regions import GLOBAL_REGION
 from infra.settings import Settings
 from stacks.account import account_id, region_facts
+from stacks.alarms import Watched, build_alarms
 from stacks.places import place_of, shared_place
 from stacks.region import DataLayer, ServingLayer, build_data, build_serving
 
@@ -51,8 +53,7 @@ def build(settings: Settings) -> Exports:
     facts = {region: region_facts(region, settings.network.zones) for region in settings.regions}
     data = {region: build_data(settings, region, account) for region in settings.regions}
     shared = shared_place(settings)
-    if settings.secondary_region:
-        _replicate_models(settings, account, data)
+    replication = _replicate_models(settings, account, data) if settings.secondary_region else None
     tables = _tables(settings, shared, data)
     zone = Zone(
         shared.names.of("zone"),
@@ -86,13 +87,28 @@ def build(settings: Settings) -> Exports:
             topic_key_arn=data[shared.region].keys.logs_key_arn,
         ),
     )
-    return _exports(settings, domains, data, serving, tables, zone, failover, edge, budget)
+    dashboard = build_alarms(
+        settings,
+        shared,
+        Watched(
+            data=data,
+            serving=serving,
+            deployments_table=tables.registry.table_name,
+            api_keys_table=tables.api_keys.table_name,
+            replication_rule=replication.rule_id if replication else None,
+            certificates=certificates.regional,
+            edge=edge,
+            edge_certificate=certificates.edge,
+            global_topic_arn=failover.topic_arn,
+        ),
+    )
+    return _exports(settings, domains, data, serving, tables, zone, failover, edge, budget, dashboard)
 
 
-def _replicate_models(settings: Settings, account: str, data: Mapping[str, DataLayer]) -> None:
+def _replicate_models(settings: Settings, account: str, data: Mapping[str, DataLayer]) -> Replication:
     primary, secondary = settings.pair.primary, settings.pair.secondary
     place = place_of(settings, primary)
-    Replication(
+    return Replication(
         place.names.of("replication"),
         ReplicationArgs(
             place=place,
@@ -263,6 +279,7 @@ def _exports(
     failover: Failover,
     edge: Edge | None,
     budget: Budget,
+    dashboard: Dashboard,
 ) -> Exports:
     scheme = "https" if settings.tls else "http"
     return {
@@ -281,6 +298,8 @@ def _exports(
         "origin_domain": failover.origin_domain,
         "health_checks": failover.health_check_ids,
         "alarm_topic": failover.topic_arn,
+        "alarm_topics": {region: layer.alarm_topic.topic_arn for region, layer in data.items()},
+        "dashboard": dashboard.dashboard_name,
         "budget_topic": budget.topic_arn,
         "distribution_id": edge.distribution_id if edge else None,
         "static_bucket": edge.static_bucket if edge else None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.alarms.topic import AlarmTopic, AlarmTopicArgs
 from components.base import Place
 from components.cluster.cluster import Cluster, ClusterArgs
 from components.cluster.node_pools import NodePoolArgs, general_pool, gpu_pool, spot_pool
@@ -24,8 +25,10 @@ from contract import service
 from infra.naming import Names
 from infra.settings import Settings
 from stacks.account import RegionFacts
+from stacks.observability import build_observability
 from stacks.places import place_of, shared_place
-from stacks.workload import build_workload
+from stacks.site import Site
+from stacks.workload import build_namespaces, build_workload
 
 FORWARDED_HEADER = "X-Forwarded-For"
 """Where CloudFront writes the caller's address."""
@@ -33,11 +36,12 @@ FORWARDED_HEADER = "X-Forwarded-For"
 
 @dataclass(frozen=True)
 class DataLayer:
-    """What outlives a cluster: keys, buckets and images of one region."""
+    """What outlives a cluster: keys, buckets, images and the topic of alarms of one region."""
 
     keys: Keys
     store: ModelStore
     images: Images
+    alarm_topic: AlarmTopic
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,10 @@ def build_data(settings: Settings, region: str, account_id: str) -> DataLayer:
             force_destroy=storage.force_destroy,
         ),
     )
-    return DataLayer(keys, store, images)
+    alarm_topic = AlarmTopic(
+        names.of("alarm-topic"), AlarmTopicArgs(place=place, account_id=account_id, key_arn=keys.logs_key_arn)
+    )
+    return DataLayer(keys, store, images, alarm_topic)
 
 
 def _edge_logs(settings: Settings, names: Names, account_id: str) -> list[Statement]:
@@ -145,19 +152,24 @@ def build_serving(
     )
     cluster = _cluster(settings, place, account_id, data, network, groups, facts.zones, cluster_name)
     ingress = _ingress(settings, place, data, network, groups, certificate_arn, cluster_name)
-    build_workload(
-        settings,
-        place,
-        account_id,
-        data.keys,
-        data.store,
-        api_keys,
-        registry,
-        cluster,
-        ingress,
-        cidr,
-        len(facts.zones),
+    site = Site(
+        settings=settings,
+        place=place,
+        account_id=account_id,
+        keys=data.keys,
+        store=data.store,
+        api_keys=api_keys,
+        registry=registry,
+        alarm_topic_arn=data.alarm_topic.topic_arn,
+        cluster=cluster,
+        ingress=ingress,
+        cidr=cidr,
+        zones=len(facts.zones),
     )
+    namespaces = build_namespaces(site)
+    build_observability(site, namespaces)
+    if settings.image is not None:
+        build_workload(site, namespaces, settings.image)
     return ServingLayer(network, cluster, ingress)
 
 

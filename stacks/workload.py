@@ -4,135 +4,146 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.base import Place
-from components.cluster.cluster import Cluster
 from components.cluster.pod_identity import PodIdentity, PodIdentityArgs
-from components.ingress.ingress import Ingress
-from components.keys.keys import Keys
 from components.models import access as model_access
-from components.models.store import ModelStore
 from components.network import subnets
+from components.observability import images
 from components.registry import access as table_access
 from components.registry.api_keys import ApiKeys
-from components.registry.deployments import Registry
 from components.workload import labels
 from components.workload.authentication import Authentication, TokenIssuer
 from components.workload.autoscaling import Scaling
 from components.workload.configuration import ServerSettings
 from components.workload.isolation import Neighbours
+from components.workload.placeholder import Headroom, HeadroomArgs
 from components.workload.platform_namespaces import Namespaces, NamespacesArgs
 from components.workload.workload import Workload, WorkloadArgs
 from contract import service
 from infra.settings import Settings
 from infra.settings.access import Access
+from stacks.site import Site
 
 MILLICORES = 1000
 KEEP_ALIVE_MARGIN_SECONDS = 15
 """How much longer a pod keeps an idle connection than the load balancer does."""
 
 
-def build_workload(
-    settings: Settings,
-    place: Place,
-    account_id: str,
-    keys: Keys,
-    store: ModelStore,
-    api_keys: ApiKeys,
-    registry: Registry,
-    cluster: Cluster,
-    ingress: Ingress,
-    cidr: str,
-    zones: int,
-) -> None:
-    wanted = settings.workload
-    names = place.names
-    namespaces = Namespaces(
-        names.of("namespaces"),
+def build_namespaces(site: Site) -> Namespaces:
+    """What every other object of the cluster stands in."""
+    quota = site.settings.workload.quota
+    return Namespaces(
+        site.place.names.of("namespaces"),
         NamespacesArgs(
-            place=place,
-            provider=cluster.provider,
-            cluster=cluster.cluster,
-            quota=wanted.quota.capacity,
-            gpus=wanted.quota.gpus,
+            place=site.place,
+            provider=site.cluster.provider,
+            cluster=site.cluster.cluster,
+            quota=quota.capacity,
+            gpus=quota.gpus,
         ),
     )
-    if settings.image is None:
-        return
+
+
+def build_workload(site: Site, namespaces: Namespaces, image: str) -> None:
+    """The pods that serve, and room for more of them."""
     identity = PodIdentity(
-        names.of("inference-identity"),
+        site.place.names.of("inference-identity"),
         PodIdentityArgs(
-            place=place,
-            account_id=account_id,
-            cluster_name=cluster.cluster_name,
+            place=site.place,
+            account_id=site.account_id,
+            cluster_name=site.cluster.cluster_name,
             namespace=labels.SERVING_NAMESPACE,
             service_account=service.SERVICE_NAME,
-            statements=_statements(settings, place.region, keys, store, api_keys, registry),
+            statements=_statements(site),
         ),
     )
-    plan = subnets.plan(cidr, zones, settings.network.public_prefix_length, settings.network.private_prefix_length)
+    wanted, network = site.settings.workload, site.settings.network
+    plan = subnets.plan(site.cidr, site.zones, network.public_prefix_length, network.private_prefix_length)
     Workload(
-        names.of("inference"),
+        site.place.names.of("inference"),
         WorkloadArgs(
-            place=place,
-            provider=cluster.provider,
-            cluster=cluster.cluster,
-            after=[namespaces, ingress, identity],
-            image=settings.image,
+            place=site.place,
+            provider=site.cluster.provider,
+            cluster=site.cluster.cluster,
+            after=[namespaces, site.ingress, identity],
+            image=image,
             canary_image=wanted.canary_image,
             canary_replicas=wanted.canary_replicas,
-            settings=ServerSettings(
-                environment=settings.environment,
-                log_level=settings.log_level,
-                models_bucket=store.production_bucket,
-                deployments_table=registry.table_name,
-                model_name=wanted.model_name,
-                model_version=wanted.model_version,
-                max_body_bytes=wanted.max_body_bytes,
-                drain_seconds=wanted.drain_seconds,
-                refresh_seconds=wanted.refresh_seconds,
-                workers=max(1, wanted.cpu_limit_millicores // MILLICORES),
-                keep_alive_seconds=settings.ingress.idle_timeout_seconds + KEEP_ALIVE_MARGIN_SECONDS,
-                max_wait_ms=wanted.max_wait_ms,
-                max_connections=wanted.max_connections,
-                grpc=wanted.grpc,
-                authentication=_authentication(settings.access, api_keys),
-            ),
+            settings=_server_settings(site),
             size=wanted.container_size,
-            scaling=Scaling(
-                replicas_min=wanted.autoscaling.replicas_min,
-                replicas_max=wanted.autoscaling.replicas_max,
-                available_min=wanted.min_available,
-                cpu_percent=wanted.autoscaling.cpu_percent,
-                memory_percent=wanted.autoscaling.memory_percent,
-                requests_per_second=None,
-                scale_up_period_seconds=wanted.autoscaling.scale_up_period_seconds,
-                scale_down_period_seconds=wanted.autoscaling.scale_down_period_seconds,
-            ),
-            neighbours=Neighbours(load_balancer_cidrs=plan.public, vpc_cidr=cidr),
-            zones=zones,
-            stable_target_group_arn=ingress.stable_target_group_arn,
-            canary_target_group_arn=ingress.canary_target_group_arn,
+            scaling=_scaling(site.settings),
+            neighbours=Neighbours(load_balancer_cidrs=plan.public, vpc_cidr=site.cidr),
+            zones=site.zones,
+            stable_target_group_arn=site.ingress.stable_target_group_arn,
+            canary_target_group_arn=site.ingress.canary_target_group_arn,
             await_rollout=wanted.await_rollout,
         ),
     )
+    if wanted.headroom_pods:
+        Headroom(
+            site.place.names.of("headroom"),
+            HeadroomArgs(
+                place=site.place,
+                provider=site.cluster.provider,
+                cluster=site.cluster.cluster,
+                image=images.PAUSE.reference,
+                pods=wanted.headroom_pods,
+                size=wanted.container_size,
+                model_cache_mib=WorkloadArgs.model_cache_mib,
+                zones=site.zones,
+            ),
+        )
 
 
-def _statements(
-    settings: Settings, region: str, keys: Keys, store: ModelStore, api_keys: ApiKeys, registry: Registry
-) -> list[dict[str, Any]]:
+def _server_settings(site: Site) -> ServerSettings:
+    settings, wanted = site.settings, site.settings.workload
+    return ServerSettings(
+        environment=settings.environment,
+        log_level=settings.log_level,
+        models_bucket=site.store.production_bucket,
+        deployments_table=site.registry.table_name,
+        model_name=wanted.model_name,
+        model_version=wanted.model_version,
+        max_body_bytes=wanted.max_body_bytes,
+        drain_seconds=wanted.drain_seconds,
+        refresh_seconds=wanted.refresh_seconds,
+        workers=max(1, wanted.cpu_limit_millicores // MILLICORES),
+        keep_alive_seconds=settings.ingress.idle_timeout_seconds + KEEP_ALIVE_MARGIN_SECONDS,
+        max_wait_ms=wanted.max_wait_ms,
+        max_connections=wanted.max_connections,
+        grpc=wanted.grpc,
+        authentication=_authentication(settings.access, site.api_keys),
+    )
+
+
+def _scaling(settings: Settings) -> Scaling:
+    wanted = settings.workload.autoscaling
+    return Scaling(
+        replicas_min=wanted.replicas_min,
+        replicas_max=wanted.replicas_max,
+        available_min=settings.workload.min_available,
+        cpu_percent=wanted.cpu_percent,
+        memory_percent=wanted.memory_percent,
+        requests_per_second=wanted.requests_per_second if settings.observability.adapter_image else None,
+        scale_up_period_seconds=wanted.scale_up_period_seconds,
+        scale_down_period_seconds=wanted.scale_down_period_seconds,
+    )
+
+
+def _statements(site: Site) -> list[dict[str, Any]]:
     """What the pods may do in AWS: read their model, follow its deployment, and read the keys of callers if asked."""
+    settings, region, key_arn = site.settings, site.place.region, site.keys.data_key_arn
     statements = model_access.reader_statements(
-        bucket_arn=store.production_bucket_arn,
-        key_arn=keys.data_key_arn,
+        bucket_arn=site.store.production_bucket_arn,
+        key_arn=key_arn,
         model_name=settings.workload.model_name,
         region=region,
     )
     statements += table_access.follower_statements(
-        table_arn=registry.table_arns[region], key_arn=keys.data_key_arn, region=region
+        table_arn=site.registry.table_arns[region], key_arn=key_arn, region=region
     )
     if settings.access.authentication == "required":
         statements += table_access.reader_statements(
-            table_arn=api_keys.table_arns[region], key_arn=keys.data_key_arn, region=region
+            table_arn=site.api_keys.table_arns[region], key_arn=key_arn, region=region
         )
     return statements
 

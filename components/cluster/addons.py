@@ -1,5 +1,5 @@
-"""Which managed add-ons a cluster in EKS Auto Mode takes, at which version, and where their pods run: pure functions,
-used by the cluster component.
+"""Which managed add-ons a cluster in EKS Auto Mode takes, at which version, and where their pods run; and with them all
+else that keeps a cluster running: pure functions.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ SYSTEM_POOL = "system"
 
 _VERSION = re.compile(r"v\d+\.\d+\.\d+-eksbuild\.\d+")
 
-# On the system pool pods share the nodes' security group, which the API server can reach. The metrics server answers
-# the API server itself (it is an aggregated API) and asks every kubelet, and neither is open to our pods' own group.
-_ON_SYSTEM_POOL: dict[str, Any] = {
-    "nodeSelector": {POOL_LABEL: SYSTEM_POOL},
-    "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
-}
-
-_CONFIGURATION: dict[str, dict[str, Any]] = {METRICS_SERVER: _ON_SYSTEM_POOL}
-
 
 class InvalidAddon(InvalidInput):
     """An add-on that Auto Mode runs itself, or a version that is not pinned; the message says which."""
+
+
+def system_pool_placement() -> dict[str, Any]:
+    """The part of a pod's spec that puts it on the system pool.
+
+    There pods share the nodes' security group, which the API server can reach and which reaches every kubelet: what
+    answers the API server itself (an aggregated API, a webhook) or asks kubelets cannot be in our pods' own group.
+    """
+    return {
+        "nodeSelector": {POOL_LABEL: SYSTEM_POOL},
+        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+    }
 
 
 def checked(versions: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -50,4 +53,5 @@ def checked(versions: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def configuration(name: str) -> dict[str, Any] | None:
     """The add-on's configuration values, or None for its defaults."""
-    return _CONFIGURATION.get(name)
+    # The metrics server is an aggregated API, and asks every kubelet.
+    return system_pool_placement() if name == METRICS_SERVER else None

@@ -260,6 +260,7 @@ class Cluster(Component, area="cluster"):
             # A cluster that cannot be reached is an error, not a reason to forget what runs in it.
             delete_unreachable=False,
             enable_config_map_mutable=True,
+            enable_secret_mutable=True,
             enable_server_side_apply=True,
             opts=self.child(depends_on=after),
         )

@@ -80,7 +80,7 @@ class NodePoolArgs:
     consolidate_after_seconds: int
     expire_after_hours: int
     termination_grace_minutes: int
-    """How long a node being replaced waits for pods that a disruption budget holds back."""
+    """How long a node being replaced waits for pods that a disruption budget holds back; then they are stopped."""
     disruption_percent: int
     """Share of the pool's nodes that may be replaced at the same time, rounded up to a whole node."""
 
@@ -97,6 +97,15 @@ class NodePoolArgs:
         require(
             1 <= self.expire_after_hours <= MAX_NODE_HOURS,
             f"expire_after_hours is {self.expire_after_hours}: AWS allows 1 to {MAX_NODE_HOURS}",
+        )
+        require(
+            self.consolidate_after_seconds >= 0,
+            f"consolidate_after_seconds is {self.consolidate_after_seconds}: give 0 or more",
+        )
+        require(
+            self.termination_grace_minutes >= 1,
+            f"termination_grace_minutes is {self.termination_grace_minutes}: give at least 1, "
+            "the time that pods have to go",
         )
         require(
             1 <= self.disruption_percent <= 100,
@@ -257,6 +266,9 @@ def node_pool(args: NodePoolArgs) -> dict[str, Any]:
             "disruption": {
                 "consolidationPolicy": args.consolidation,
                 "consolidateAfter": f"{args.consolidate_after_seconds}s",
+                # At any hour, whatever the reason: a schedule would be in UTC for every residency, and would keep back
+                # the replacement by newer images, which takes nodes one by one before they expire. Expiry heeds no
+                # budget, and nodes that started together would go together (aws/karpenter-provider-aws 9224).
                 "budgets": [{"nodes": f"{args.disruption_percent}%"}],
             },
         },

@@ -70,6 +70,8 @@ class Edge(Component, area="edge"):
     domain_name: pulumi.Output[str]
     static_bucket: pulumi.Output[str]
     web_acl_arn: pulumi.Output[str]
+    web_acl_metric_name: pulumi.Output[str]
+    """The `WebACL` dimension of CloudWatch metrics."""
 
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args.place, opts)
@@ -115,6 +117,7 @@ class Edge(Component, area="edge"):
         self.distribution_arn = distribution.arn
         self.static_bucket = static.bucket
         self.web_acl_arn = web_acl.arn
+        self.web_acl_metric_name = web_acl.visibility_config.metric_name
         self.finish()
 
     def _web_acl(self) -> aws.wafv2.WebAcl:

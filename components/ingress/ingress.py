@@ -122,6 +122,8 @@ class Ingress(Component, area="ingress"):
     canary_target_group_arn: pulumi.Output[str]
     canary_target_group_arn_suffix: pulumi.Output[str]
     web_acl_arn: pulumi.Output[str]
+    web_acl_metric_name: pulumi.Output[str]
+    """The `WebACL` dimension of CloudWatch metrics."""
     web_acl_log_group_name: pulumi.Output[str]
 
     def __init__(self, name: str, args: IngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -159,6 +161,7 @@ class Ingress(Component, area="ingress"):
         self.canary_target_group_arn = canary.arn
         self.canary_target_group_arn_suffix = canary.arn_suffix
         self.web_acl_arn = web_acl.arn
+        self.web_acl_metric_name = web_acl.visibility_config.metric_name
         self.web_acl_log_group_name = log_group.name
         self.finish()
 

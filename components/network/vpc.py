@@ -80,6 +80,8 @@ class Network(Component, area="network"):
     public_subnet_ids: list[pulumi.Output[str]]
     private_subnet_ids: list[pulumi.Output[str]]
     private_route_table_ids: list[pulumi.Output[str]]
+    nat_gateway_ids: dict[str, pulumi.Output[str]]
+    """By zone; with a single gateway, of the first zone alone."""
     endpoint_security_group_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -117,6 +119,7 @@ class Network(Component, area="network"):
         self.vpc_id = self._vpc.id
         self.public_subnet_ids = list(public_ways.values())
         self.private_subnet_ids = private_ways
+        self.nat_gateway_ids = {zone: nat.id for zone, nat in nats.items()}
         self.endpoint_security_group_id = self._endpoints(args)
         self.finish()
 

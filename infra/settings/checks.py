@@ -221,6 +221,15 @@ def _pods_fit_the_quota(s: Settings) -> Problems:
         yield _problem("workload.quota", shortfall)
 
 
+def _the_adapter_has_something_to_ask(s: Settings) -> Problems:
+    if s.observability.adapter_image is not None and s.observability.level == "off":
+        yield _problem(
+            "observability.adapter_image",
+            "was given with level off, so there is no Prometheus that it could ask: "
+            "raise the level or remove the image",
+        )
+
+
 def _gpu_pool_has_a_quota(s: Settings) -> Problems:
     if s.cluster.node_pools.gpu.enabled and s.workload.quota.gpus == 0:
         yield _problem(
@@ -269,6 +278,7 @@ _CHECKS: tuple[Callable[[Settings], Problems], ...] = (
     _weights_send_traffic_somewhere,
     _canary_has_an_image,
     _pods_fit_the_quota,
+    _the_adapter_has_something_to_ask,
     _gpu_pool_has_a_quota,
     _audit_lock_keeps_its_objects,
     _names_fit,

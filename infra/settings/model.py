@@ -9,8 +9,9 @@ from pydantic import Field
 
 from infra.regions import PAIRS, RegionPair, Residency
 from infra.settings.access import Access
-from infra.settings.sections import Budget, Cluster, Images, Network, Section, Storage
-from infra.settings.traffic import Edge, Failover, Image, Ingress, Workload
+from infra.settings.observability import Observability
+from infra.settings.sections import Budget, Cluster, Image, Images, Network, Section, Storage
+from infra.settings.traffic import Edge, Failover, Ingress, Workload
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
@@ -73,6 +74,8 @@ class Settings(Section):
     """The serving pods."""
     access: Access = Access()
     """Who may call a model, and how often."""
+    observability: Observability = Observability()
+    """Metrics, alerts, logs and traces."""
     budget: Budget = Budget()
     """The monthly budget and its alerts."""
 

@@ -13,6 +13,8 @@ Weight = Annotated[int, Field(ge=0, le=255)]
 PrincipalArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:(role|user)/\S+$")]
 AddonVersion = Annotated[str, Field(pattern=r"^v\d+\.\d+\.\d+-eksbuild\.\d+$")]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+Image = Annotated[str, Field(pattern=r"^[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$")]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 InterfaceEndpoint = Literal["ecr.api", "ecr.dkr", "sts", "secretsmanager", "kms", "logs"]
 
 
@@ -113,5 +115,5 @@ class Budget(Section):
     """Share of the budget actually spent at which an alert is sent."""
     forecast_percent: Percent = 100
     """Share of the budget forecast for the month at which an alert is sent."""
-    emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...] = ()
+    emails: tuple[Email, ...] = ()
     """Who gets budget alerts by mail; the topic gets them in any case."""

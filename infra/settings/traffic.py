@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, IPvAnyNetwork
 
 from contract import service
 from infra.capacity import Capacity, ContainerSize
-from infra.settings.sections import LogRetentionDays, ModelName, Percent, Section, Weight
-
-Image = Annotated[str, Field(pattern=r"^[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$")]
+from infra.settings.sections import Image, LogRetentionDays, ModelName, Percent, Section, Weight
 
 
 class Ingress(Section):
@@ -92,6 +90,8 @@ class Autoscaling(Section):
     """CPU use, as a share of the request, that scaling aims at."""
     memory_percent: Percent = 80
     """Memory use, as a share of the request, that scaling aims at."""
+    requests_per_second: int = Field(default=100, ge=1)
+    """Requests a second of each pod that scaling aims at, once `observability.adapter_image` is set."""
     scale_up_period_seconds: int = Field(default=30, ge=1, le=1800)
     """At most one pod is added in this time."""
     scale_down_period_seconds: int = Field(default=300, ge=1, le=1800)
@@ -123,6 +123,8 @@ class Workload(Section):
     """Whether an update waits until pods are ready; none can be before a first model is in the bucket."""
     min_available: int = Field(default=2, ge=0)
     """Pods that stay up through voluntary disruptions."""
+    headroom_pods: int = Field(default=0, ge=0, le=20)
+    """Placeholders of a serving pod's size that give way at once, so that a new pod need not wait for a node."""
     drain_seconds: int = Field(default=service.DRAIN_SECONDS, ge=0, le=600)
     """Time that a stopping pod goes on serving while load balancers turn away from it."""
     refresh_seconds: int = Field(default=30, ge=1, le=3600)

@@ -18,7 +18,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from localcloud.plan import difference, document
 from localcloud.plan.difference import Change, Kind
-from localcloud.program import EXAMPLE_OVERRIDES, ROOT, STACKS, run
+from localcloud.program import ROOT, STACKS, example_overrides, run
 from localcloud.synthetic import Synthetic
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -32,7 +32,7 @@ def _plan_files(stack: str, config: Mapping[str, str]) -> tuple[str, dict[str, s
     An example image is put in where the configuration has none, so that the serving pods are in the plan.
     """
     try:
-        return stack, document.files(run(stack, Synthetic(), overrides={**EXAMPLE_OVERRIDES, **config}))
+        return stack, document.files(run(stack, Synthetic(), overrides={**example_overrides(stack), **config}))
     except pulumi.RunError as error:
         return stack, str(error)
 

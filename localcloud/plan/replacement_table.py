@@ -143,6 +143,11 @@ _IDENTITY: Mapping[str, frozenset[str]] = {
     "aws:iam/rolePolicy:RolePolicy": _global(*_NAMED, "role"),
     # iam/role_policy_attachment.go@04c79849
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": _global("policyArn", "role"),
+    # iam/policy.go@01ccd9a2
+    "aws:iam/policy:Policy": _global("description", *_NAMED, "path"),
+    # secretsmanager/secret.go@00c21ced, secret_version.go@0042e8ea
+    "aws:secretsmanager/secret:Secret": _regional(*_NAMED),
+    "aws:secretsmanager/secretVersion:SecretVersion": _regional("secretBinary", "secretId", "secretString"),
     # kms/key.go@00a35305
     "aws:kms/key:Key": _regional("customKeyStoreId", "customerMasterKeySpec", "keyUsage", "multiRegion", "xksKeyId"),
     # kms/alias.go@01c08000: pointing at another key is a change in place.
@@ -237,6 +242,8 @@ _WATCH: Mapping[str, frozenset[str]] = {
     "aws:budgets/budget:Budget": _global("accountId", *_NAMED),
     # cloudwatch/metric_alarm.go@055611a6, where the name is called alarm_name
     "aws:cloudwatch/metricAlarm:MetricAlarm": _regional("name"),
+    # cloudwatch/dashboard.go@0620f2a6
+    "aws:cloudwatch/dashboard:Dashboard": _regional("dashboardName"),
     # logs/group.go@0073593e
     "aws:cloudwatch/logGroup:LogGroup": _regional("logGroupClass", *_NAMED),
     # logs/delivery.go@009ebbba
@@ -248,28 +255,43 @@ _WATCH: Mapping[str, frozenset[str]] = {
     # sns/topic.go@00a35305, topic_policy.go@00a35305
     "aws:sns/topic:Topic": _regional("fifoTopic", *_NAMED),
     "aws:sns/topicPolicy:TopicPolicy": _regional("arn"),
+    # sns/topic_subscription.go@04a2e6e5, where the topic's ARN is called topic_arn
+    "aws:sns/topicSubscription:TopicSubscription": _regional("endpoint", "protocol", "topic"),
 }
 
 _KUBERNETES: Mapping[str, frozenset[str]] = {
-    # Our provider is told that a ConfigMap may change (enableConfigMapMutable).
+    "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition": _object(),
+    "kubernetes:apiregistration.k8s.io/v1:APIService": _object(),
+    # Our provider is told that a ConfigMap and a Secret's data may change (enableConfigMapMutable, enableSecretMutable).
     "kubernetes:core/v1:ConfigMap": _object(),
+    "kubernetes:core/v1:Secret": _object("type"),
     "kubernetes:core/v1:LimitRange": _object(),
     "kubernetes:core/v1:Namespace": _object(),
     "kubernetes:core/v1:ResourceQuota": _object("spec.scopes"),
     "kubernetes:core/v1:Service": _object("spec.clusterIP"),
     "kubernetes:core/v1:ServiceAccount": _object(),
+    "kubernetes:apps/v1:DaemonSet": _object("spec.selector"),
     "kubernetes:apps/v1:Deployment": _object("spec.selector"),
     "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": _object(),
     "kubernetes:networking.k8s.io/v1:NetworkPolicy": _object(),
     "kubernetes:policy/v1:PodDisruptionBudget": _object(),
+    "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole": _object(),
+    "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": _object("roleRef"),
     "kubernetes:rbac.authorization.k8s.io/v1:Role": _object(),
     "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding": _object("roleRef"),
     # The API server refuses both changes and only a new class can make them; the provider does not know and would try
     # in place (pulumi/pulumi-kubernetes issue 1830).
     "kubernetes:scheduling.k8s.io/v1:PriorityClass": _object("preemptionPolicy", "value"),
+    "kubernetes:storage.k8s.io/v1:StorageClass": _object("parameters", "provisioner"),
     "kubernetes:eks.amazonaws.com/v1:NodeClass": _object(),
     "kubernetes:eks.amazonaws.com/v1:TargetGroupBinding": _object(),
+    "kubernetes:external-secrets.io/v1:ExternalSecret": _object(),
+    "kubernetes:external-secrets.io/v1:SecretStore": _object(),
     "kubernetes:karpenter.sh/v1:NodePool": _object(),
+    "kubernetes:monitoring.coreos.com/v1:Alertmanager": _object(),
+    "kubernetes:monitoring.coreos.com/v1:Prometheus": _object(),
+    "kubernetes:monitoring.coreos.com/v1:PrometheusRule": _object(),
+    "kubernetes:monitoring.coreos.com/v1:ServiceMonitor": _object(),
     # The provider itself, which takes every object with it; so says the SDK's documentation of clusterIdentifier.
     "pulumi:providers:kubernetes": frozenset({"clusterIdentifier"}),
 }

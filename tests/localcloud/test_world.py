@@ -12,7 +12,7 @@ import pytest
 from contract import registry
 from localcloud.coverage import coverage_of
 from localcloud.graph import Graph
-from localcloud.program import EXAMPLE_OVERRIDES, run
+from localcloud.program import example_overrides, run
 from localcloud.recorder import Created, Registration, RegistrationFailed
 from localcloud.synthetic import Synthetic
 from localcloud.world import CREDENTIALS, LocalWorld, local_world
@@ -157,4 +157,4 @@ def test_a_refusal_names_the_resource_the_reason_and_the_message_of_aws() -> Non
 
 
 def _graph(backend: Synthetic) -> Graph:
-    return run("local", backend, overrides=EXAMPLE_OVERRIDES)
+    return run("local", backend, overrides=example_overrides("local"))

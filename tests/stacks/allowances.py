@@ -33,10 +33,16 @@ PINNED_TO_US_EAST_1 = frozenset(
         "aws:kms/key:Key",
         "aws:sns/topic:Topic",
         "aws:sns/topicPolicy:TopicPolicy",
+        "aws:sns/topicSubscription:TopicSubscription",
         "aws:wafv2/webAcl:WebAcl",
         "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration",
     }
 )
+
+# (what is enforced, namespace) where pods may do more than Pod Security's `baseline` allows.
+PRIVILEGED_NAMESPACES: dict[tuple[str, str], str] = {
+    ("privileged", "logging"): "what ships logs reads the nodes' own files, for which it mounts a directory of the node",
+}
 
 _THIS_KEY = 'in a key\'s policy, * means the key that carries it (KMS developer guide, "Key policies")'
 

@@ -7,13 +7,13 @@ import functools
 import pytest
 
 from localcloud.graph import Graph
-from localcloud.program import EXAMPLE_OVERRIDES, STACKS, run
+from localcloud.program import STACKS, example_overrides, run
 from localcloud.synthetic import Synthetic
 
 
 @functools.cache
 def build(stack: str, *overrides: tuple[str, str], preview: bool = False) -> Graph:
-    return run(stack, Synthetic(), overrides={**EXAMPLE_OVERRIDES, **dict(overrides)}, preview=preview)
+    return run(stack, Synthetic(), overrides={**example_overrides(stack), **dict(overrides)}, preview=preview)
 
 
 @pytest.fixture(params=[pytest.param(stack, marks=pytest.mark.xdist_group(stack)) for stack in STACKS])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from localcloud.program import EXAMPLE_OVERRIDES, ROOT, stack_config
+from localcloud.program import ROOT, example_overrides, stack_config
 
 # Stands in for the language host: it puts the program's own folder on the path, and nothing else of the repository.
 HOST = """
@@ -22,7 +22,7 @@ print(len(graph.custom()), graph.exports["url"])
 
 
 def test_the_program_finds_its_packages_and_its_configuration_as_under_an_engine(tmp_path: Path) -> None:
-    config = {**stack_config("dev"), **EXAMPLE_OVERRIDES}
+    config = {**stack_config("dev"), **example_overrides("dev")}
     result = subprocess.run(
         [sys.executable, "-c", HOST, str(ROOT / "infra"), "dev"],
         cwd=tmp_path,

@@ -14,7 +14,7 @@ import pytest
 from infra.regions import GLOBAL_REGION, PAIRS, Residency
 from infra.tags import REQUIRED
 from localcloud.graph import Graph, Node
-from tests.stacks.allowances import GLOBAL_TYPES, PINNED_TO_US_EAST_1, WILDCARDS
+from tests.stacks.allowances import GLOBAL_TYPES, PINNED_TO_US_EAST_1, PRIVILEGED_NAMESPACES, WILDCARDS
 from tests.stacks.conftest import build
 from tests.support.policies import as_list, statements
 
@@ -121,7 +121,8 @@ def test_every_namespace_is_labelled_for_pod_security_and_denies_by_default(grap
     assert namespaces
     for node in namespaces:
         name = node.inputs["metadata"]["name"]
-        assert node.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] in ("restricted", "baseline")
+        enforced = node.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        assert enforced in ("restricted", "baseline") or (enforced, name) in PRIVILEGED_NAMESPACES, name
         denials = [
             policy
             for policy in graph.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")
@@ -133,6 +134,14 @@ def test_every_namespace_is_labelled_for_pod_security_and_denies_by_default(grap
             and not policy.inputs["spec"].get("egress")
         ]
         assert denials, f"namespace {name} has no default-deny policy"
+
+
+def test_every_privileged_namespace_on_the_list_is_still_needed() -> None:
+    found = {
+        (node.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], node.inputs["metadata"]["name"])
+        for node in build("prod").of_type("kubernetes:core/v1:Namespace")
+    }
+    assert set(PRIVILEGED_NAMESPACES) <= found
 
 
 def test_every_alarm_has_an_action_and_names_a_runbook_that_exists(graph: Graph) -> None:
