@@ -14,7 +14,7 @@ SOURCES := infra components stacks serving localcloud ops contract bench tests
 
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/.uv/bin/uv)
 
-.PHONY: help demo test lint format plan reference bench endurance lock up outputs clean
+.PHONY: help demo test scan lint format plan reference bench endurance lock up outputs clean
 
 help: ## Show the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ demo: $(READY) ## Provision the local stack, publish and serve a model, print pr
 test: $(READY) ## Run all tests that need no account.
 	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
+scan: $(READY) ## Scan the rendered manifests of prod with kube-score, checkov, kubernetes-validate and yamllint, those there are.
+	@$(BIN)/python -m tests.scanners $(ARGS)
+
 lint: $(READY) ## Format check, lint, strict types, and YAML lint.
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
@@ -49,8 +52,9 @@ format: $(READY) ## Format the sources.
 plan: $(READY) ## Write every stack's resource graph to tests/golden (CHECK=1 only compares).
 	@$(BIN)/python -m localcloud.plan $(if $(CHECK),--check)
 
-reference: $(READY) ## Generate the settings table, the schema of the stack files, and the page of the commands.
+reference: $(READY) ## Generate the settings table, the stack files' schema, and the pages of commands and network flows.
 	@$(BIN)/python -m stacks.reference
+	@$(BIN)/python -m localcloud.network_flows
 	@$(BIN)/python -m ops.reference
 
 bench: $(READY) ## Measure the serving container beside its peers (needs wrk; ARGS=--quick for a first look).

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pulumi
+
 from components.autoscaling.metrics_adapter import MetricsAdapter, MetricsAdapterArgs
 from components.cluster.pod_identity import PodIdentity, PodIdentityArgs
 from components.observability import alertmanager, monitors, names
 from components.observability.rules.component import Rules, RulesArgs
 from components.observability.rules.limits import Limits
 from components.observability.stack import Level, Monitoring, MonitoringArgs
-from components.workload.platform_namespaces import Namespaces
 from stacks.site import Site
 
 
-def build_observability(site: Site, namespaces: Namespaces) -> None:
+def build_observability(site: Site, prepared: Sequence[pulumi.Resource]) -> None:
     """Nothing, where the level is off."""
     level = site.settings.observability.level
     if level != "off":
-        _watch(site, namespaces, level)
+        _watch(site, prepared, level)
 
 
-def _watch(site: Site, namespaces: Namespaces, level: Level) -> None:
+def _watch(site: Site, prepared: Sequence[pulumi.Resource], level: Level) -> None:
     wanted, place = site.settings.observability, site.place
     identity = PodIdentity(
         place.names.of("alertmanager-identity"),
@@ -38,7 +41,7 @@ def _watch(site: Site, namespaces: Namespaces, level: Level) -> None:
             place=place,
             provider=site.cluster.provider,
             cluster=site.cluster.cluster,
-            after=[namespaces, identity],
+            after=[*prepared, identity],
             level=level,
             environment=site.settings.environment,
             zones=site.zones,
@@ -54,7 +57,7 @@ def _watch(site: Site, namespaces: Namespaces, level: Level) -> None:
             place=place,
             provider=site.cluster.provider,
             cluster=site.cluster.cluster,
-            after=[namespaces, *monitoring.definitions],
+            after=[*prepared, *monitoring.definitions],
             limits=Limits(replicas_min=site.settings.workload.autoscaling.replicas_min),
         ),
     )
@@ -65,11 +68,10 @@ def _watch(site: Site, namespaces: Namespaces, level: Level) -> None:
                 place=place,
                 provider=site.cluster.provider,
                 cluster=site.cluster.cluster,
-                after=[namespaces],
+                after=prepared,
                 image=wanted.adapter_image,
                 replicas=2 if level == "full" else 1,
                 prometheus_url=f"http://{names.service_host(names.PROMETHEUS)}:{names.PROMETHEUS_PORT}",
                 scrape_interval_seconds=monitors.SCRAPE_INTERVAL_SECONDS,
-                vpc_cidr=site.cidr,
             ),
         )

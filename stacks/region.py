@@ -25,6 +25,7 @@ from contract import service
 from infra.naming import Names
 from infra.settings import Settings
 from stacks.account import RegionFacts
+from stacks.isolation import build_isolation
 from stacks.observability import build_observability
 from stacks.places import place_of, shared_place
 from stacks.site import Site
@@ -167,7 +168,8 @@ def build_serving(
         zones=len(facts.zones),
     )
     namespaces = build_namespaces(site)
-    build_observability(site, namespaces)
+    isolation = build_isolation(site, namespaces, groups.pod_group_id)
+    build_observability(site, [namespaces, isolation])
     if settings.image is not None:
         build_workload(site, namespaces, settings.image)
     return ServingLayer(network, cluster, ingress)

@@ -39,6 +39,7 @@ def build_namespaces(site: Site) -> Namespaces:
             cluster=site.cluster.cluster,
             quota=quota.capacity,
             gpus=quota.gpus,
+            logging=site.settings.observability.level != "off",
         ),
     )
 
@@ -71,7 +72,12 @@ def build_workload(site: Site, namespaces: Namespaces, image: str) -> None:
             settings=_server_settings(site),
             size=wanted.container_size,
             scaling=_scaling(site.settings),
-            neighbours=Neighbours(load_balancer_cidrs=plan.public, vpc_cidr=site.cidr),
+            neighbours=Neighbours(
+                load_balancer_cidrs=plan.public,
+                vpc_cidr=site.cidr,
+                metrics=site.settings.observability.level != "off",
+                traces=site.settings.observability.level == "full",
+            ),
             zones=site.zones,
             stable_target_group_arn=site.ingress.stable_target_group_arn,
             canary_target_group_arn=site.ingress.canary_target_group_arn,

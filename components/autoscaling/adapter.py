@@ -14,9 +14,9 @@ import yaml
 from components.autoscaling import rule
 from components.autoscaling.names import CONFIGURATION, GROUP, PORT, metadata, selector
 from components.cluster.addons import system_pool_placement
-from components.observability.names import ADAPTER, PROMETHEUS, PROMETHEUS_PORT, name_labels
+from components.observability.names import ADAPTER
 from components.workload import labels
-from components.workload.isolation import ANYWHERE, HTTPS_PORT
+from components.workload.isolation import HTTPS_PORT
 from components.workload.labels import Manifest
 from components.workload.namespaces import SERVING_PRIORITY
 from components.workload.pods import check_image
@@ -134,29 +134,6 @@ def disruption_budget() -> Manifest:
             "maxUnavailable": 1,
             "selector": {"matchLabels": selector()},
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        },
-    }
-
-
-def network_policy(vpc_cidr: str) -> Manifest:
-    """The API server asks from an address of the VPC; what is asked goes to Prometheus and back to the API server.
-
-    The API server is reached under its Service's address, which no selector names and which lies outside the VPC.
-    """
-    to_prometheus = {
-        "to": [{"podSelector": {"matchLabels": name_labels(PROMETHEUS)}}],
-        "ports": [{"protocol": "TCP", "port": PROMETHEUS_PORT}],
-    }
-    to_api_server = {"to": [{"ipBlock": {"cidr": ANYWHERE}}], "ports": [{"protocol": "TCP", "port": HTTPS_PORT}]}
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": metadata(),
-        "spec": {
-            "podSelector": {"matchLabels": selector()},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [{"ipBlock": {"cidr": vpc_cidr}}], "ports": [{"protocol": "TCP", "port": PORT}]}],
-            "egress": [to_prometheus, to_api_server],
         },
     }
 

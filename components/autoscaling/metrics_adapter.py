@@ -24,7 +24,8 @@ class MetricsAdapterArgs:
     cluster: pulumi.Resource
     """With it, the objects go: they are not deleted one by one from a cluster that is deleted itself."""
     after: Sequence[pulumi.Resource]
-    """What has to stand first: the namespaces. Prometheus need not: until it answers there is no metric."""
+    """What has to stand first: the namespaces and their policies. Prometheus need not: until it answers there is no
+    metric."""
     image: str
     """prometheus-adapter v0.12.0, by digest."""
     replicas: int
@@ -32,7 +33,6 @@ class MetricsAdapterArgs:
     """Where Prometheus answers inside the cluster, such as `http://prometheus.monitoring.svc:9090`."""
     scrape_interval_seconds: int
     """How often Prometheus reads the serving pods' metrics."""
-    vpc_cidr: str
 
 
 class MetricsAdapter(Component, area="autoscaling"):
@@ -40,7 +40,7 @@ class MetricsAdapter(Component, area="autoscaling"):
 
     Children: ServiceAccount; Role and RoleBinding to list serving pods; bindings that let it ask the API server who
     calls; ClusterRole and binding by which the autoscaler may read that one metric; ConfigMap, Deployment, Service,
-    NetworkPolicy, APIService; a PodDisruptionBudget where there are two pods or more.
+    APIService; a PodDisruptionBudget where there are two pods or more.
     """
 
     api_group: pulumi.Output[str]
@@ -54,7 +54,6 @@ class MetricsAdapter(Component, area="autoscaling"):
         prepared = [
             self._apply(access.service_account(), "service-account"),
             self._apply(configuration, "configuration"),
-            self._apply(adapter.network_policy(args.vpc_cidr), "network-policy"),
             *(self._apply(manifest, part) for part, manifest in access.rights().items()),
         ]
         pods = self._apply(

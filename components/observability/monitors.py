@@ -63,7 +63,7 @@ TARGETS = (
     Target(application=names.SECRETS, namespace=names.NAMESPACE, port=METRICS_PORT, speaks_of_others=True),
     Target(
         application=names.LOGS,
-        namespace=names.LOGGING_NAMESPACE,
+        namespace=labels.LOGGING_NAMESPACE,
         port=METRICS_PORT,
         path="/api/v2/metrics/prometheus",
     ),

@@ -6,7 +6,6 @@ from components.workload import labels
 from components.workload.labels import Manifest
 
 NAMESPACE = labels.MONITORING_NAMESPACE
-LOGGING_NAMESPACE = "logging"
 
 OPERATOR = "prometheus-operator"
 PROMETHEUS = "prometheus"

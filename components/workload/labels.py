@@ -13,6 +13,7 @@ Track = Literal["stable", "canary"]
 
 SERVING_NAMESPACE = "ml-system"
 MONITORING_NAMESPACE = "monitoring"
+LOGGING_NAMESPACE = "logging"
 DATA_NAMESPACE = "data"
 
 APPLICATION = service.SERVICE_NAME

@@ -11,13 +11,15 @@ from components.base import Component, Place
 from components.kubernetes import apply_manifest
 from components.workload import access, isolation, labels, namespaces
 from components.workload.labels import Manifest
+from components.workload.namespaces import PodSecurity
 from infra.capacity import Capacity
 
 _SECURITY = {
     labels.SERVING_NAMESPACE: namespaces.RESTRICTED,
-    labels.MONITORING_NAMESPACE: namespaces.BASELINE,
+    labels.MONITORING_NAMESPACE: namespaces.RESTRICTED,
     labels.DATA_NAMESPACE: namespaces.BASELINE,
 }
+_LOGGING = {labels.LOGGING_NAMESPACE: namespaces.PRIVILEGED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +33,12 @@ class NamespacesArgs:
     """The most that pods of the serving namespace may ask for and use together."""
     gpus: int
     """The most GPUs that pods of the serving namespace may ask for together."""
+    logging: bool = True
+    """Whether the nodes' log files are read: without a reader, a namespace that lets pods do so is not there."""
 
 
 class Namespaces(Component, area="workload"):
-    """`ml-system`, `monitoring` and `data`, and what pods of theirs may take and reach unless told otherwise.
+    """`ml-system`, `monitoring`, `data` and `logging`, and what their pods may take and reach unless told otherwise.
 
     Children: for each namespace the Namespace with its Pod Security labels, the default-deny NetworkPolicy and the one
     for DNS; in `ml-system` the ResourceQuota, the LimitRange, and the Role and RoleBinding `model-deployer`;
@@ -48,7 +52,8 @@ class Namespaces(Component, area="workload"):
     def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args.place, opts)
         self._args = args
-        spaces = {space: self._namespace(space) for space in _SECURITY}
+        wanted = {**_SECURITY, **(_LOGGING if args.logging else {})}
+        spaces = {space: self._namespace(space, security) for space, security in wanted.items()}
         self._serving_rules(spaces[labels.SERVING_NAMESPACE])
         self._priority(namespaces.SERVING_PRIORITY, namespaces.SERVING_PRIORITY_VALUE, "Answers live requests.")
         self._priority(namespaces.GPU_PRIORITY, namespaces.GPU_PRIORITY_VALUE, "Runs on GPU nodes, few and dear.")
@@ -57,11 +62,11 @@ class Namespaces(Component, area="workload"):
         self.data_namespace = pulumi.Output.from_input(labels.DATA_NAMESPACE)
         self.finish()
 
-    def _namespace(self, name: str) -> pulumi.CustomResource:
+    def _namespace(self, name: str, security: PodSecurity) -> pulumi.CustomResource:
         manifest = namespaces.namespace(
             name,
             self.place.names.project,
-            _SECURITY[name],
+            security,
             readiness_gates=name == labels.SERVING_NAMESPACE,
         )
         space = self._apply(manifest, name)

@@ -19,6 +19,9 @@ USER_ID = 10001
 """The user of the image (`USER` in its Dockerfile): stated here too, so that an image cannot choose root."""
 
 TMP_MIB = 64
+LOG_MIB = 128
+"""Beyond the volumes, what the container's log may take up on the node, where the kubelet rotates it: twice its usual
+five files of 10 MiB, for it looks at them every ten seconds (kubernetes.io, "Logging Architecture", log rotation)."""
 STOP_MARGIN_SECONDS = 5
 """What the process has to end in, once the last request is answered, before it is killed."""
 
@@ -117,7 +120,11 @@ def _container(pod: ServingPod) -> Manifest:
                 # The scheduler counts the volumes below only where a pod asks for their room.
                 "ephemeral-storage": memory(pod.model_cache_mib + TMP_MIB),
             },
-            "limits": {"cpu": cpu(pod.size.cpu_limit_millicores), "memory": memory(pod.size.memory_limit_mib)},
+            "limits": {
+                "cpu": cpu(pod.size.cpu_limit_millicores),
+                "memory": memory(pod.size.memory_limit_mib),
+                "ephemeral-storage": memory(pod.model_cache_mib + TMP_MIB + LOG_MIB),
+            },
         },
         # Succeeds once a model has answered: a pod that finds none in its time is started anew.
         "startupProbe": _probe(

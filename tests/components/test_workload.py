@@ -74,9 +74,11 @@ def workload_graph(
     return graph_of(program, preview=preview)
 
 
-def namespaces_graph(*, preview: bool = False) -> Graph:
+def namespaces_graph(*, logging: bool = True, preview: bool = False) -> Graph:
     def program() -> None:
-        args = NamespacesArgs(place=place(), provider=provider(), cluster=stand_in("cluster"), quota=QUOTA, gpus=0)
+        args = NamespacesArgs(
+            place=place(), provider=provider(), cluster=stand_in("cluster"), quota=QUOTA, gpus=0, logging=logging
+        )
         Namespaces("spaces", args)
 
     return graph_of(program, preview=preview)
@@ -101,7 +103,7 @@ def test_each_namespace_starts_with_default_deny_and_dns() -> None:
     graph = namespaces_graph()
 
     spaces = {node.inputs["metadata"]["name"] for node in graph.of_type("Namespace")}
-    assert spaces == {"ml-system", "monitoring", "data"}
+    assert spaces == {"ml-system", "monitoring", "data", "logging"}
     policies = {
         (node.inputs["metadata"]["namespace"], node.inputs["metadata"]["name"])
         for node in graph.of_type("NetworkPolicy")
@@ -114,8 +116,21 @@ def test_policies_quota_and_rights_come_after_their_namespace() -> None:
     spaces = {node.inputs["metadata"]["name"]: node.urn for node in graph.of_type("Namespace")}
 
     within = [node for node in children(graph, "spaces") if "namespace" in node.inputs["metadata"]]
-    assert len(within) == 10
+    assert len(within) == 12
     assert all(spaces[node.inputs["metadata"]["namespace"]] in node.dependencies for node in within)
+
+
+def test_only_the_reader_of_nodes_files_has_a_privileged_namespace_and_only_where_it_runs() -> None:
+    def enforced(graph: Graph) -> dict[str, str]:
+        key = "pod-security.kubernetes.io/enforce"
+        return {
+            node.inputs["metadata"]["name"]: node.inputs["metadata"]["labels"][key]
+            for node in graph.of_type("Namespace")
+        }
+
+    without = {"ml-system": "restricted", "monitoring": "restricted", "data": "baseline"}
+    assert enforced(namespaces_graph(logging=False)) == without
+    assert enforced(namespaces_graph()) == {**without, "logging": "privileged"}
 
 
 def test_only_the_namespace_that_serves_asks_for_readiness_gates() -> None:
@@ -183,7 +198,7 @@ def test_pods_come_after_bindings_policies_account_and_configuration() -> None:
     kinds = ("TargetGroupBinding", "NetworkPolicy", "ServiceAccount", "ConfigMap")
     first = {node.urn for kind in kinds for node in graph.of_type(kind) if node.name.startswith("workload-")}
 
-    assert len(first) == 2 + 7 + 1 + 1
+    assert len(first) == 2 + 8 + 1 + 1
     for deployment in graph.of_type("Deployment"):
         assert first <= set(deployment.dependencies)
 

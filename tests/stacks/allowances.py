@@ -41,7 +41,7 @@ PINNED_TO_US_EAST_1 = frozenset(
 
 # (what is enforced, namespace) where pods may do more than Pod Security's `baseline` allows.
 PRIVILEGED_NAMESPACES: dict[tuple[str, str], str] = {
-    ("privileged", "logging"): "what ships logs reads the nodes' own files, for which it mounts a directory of the node",
+    ("privileged", "logging"): "what ships logs mounts a directory of the node, to read its containers' log files",
 }
 
 _THIS_KEY = 'in a key\'s policy, * means the key that carries it (KMS developer guide, "Key policies")'

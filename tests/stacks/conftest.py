@@ -6,7 +6,8 @@ import functools
 
 import pytest
 
-from localcloud.graph import Graph
+from components.workload import labels
+from localcloud.graph import Graph, Node
 from localcloud.program import STACKS, example_overrides, run
 from localcloud.synthetic import Synthetic
 
@@ -30,3 +31,12 @@ def prod() -> Graph:
 @pytest.fixture
 def dev() -> Graph:
     return build("dev")
+
+
+def serving_deployments(graph: Graph) -> list[Node]:
+    """Those of the inference server, among all that runs in the clusters."""
+    return [
+        node
+        for node in graph.of_type("kubernetes:apps/v1:Deployment")
+        if node.inputs["metadata"]["labels"].get(labels.NAME_LABEL) == labels.APPLICATION
+    ]

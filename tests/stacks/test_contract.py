@@ -7,6 +7,7 @@ from localcloud.graph import Graph
 from serving import settings as container
 from serving.access import settings as container_access
 from serving.reader import Reader
+from tests.stacks.conftest import serving_deployments
 
 
 def test_the_container_starts_with_the_variables_of_every_stacks_config_map(graph: Graph) -> None:
@@ -43,7 +44,7 @@ def test_every_variable_of_the_config_map_is_one_that_the_contract_names(graph: 
 
 def test_pods_answer_on_the_ports_that_the_load_balancer_asks(graph: Graph) -> None:
     groups = graph.of_type("aws:lb/targetGroup:TargetGroup")
-    deployment = graph.of_type("kubernetes:apps/v1:Deployment")[0]
+    deployment = serving_deployments(graph)[0]
     (container_spec,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
     open_ports = {port["containerPort"] for port in container_spec["ports"]}
     for group in groups:
@@ -53,7 +54,7 @@ def test_pods_answer_on_the_ports_that_the_load_balancer_asks(graph: Graph) -> N
 
 
 def test_kubelet_asks_at_the_paths_that_the_container_keeps_for_it(graph: Graph) -> None:
-    for node in graph.of_type("kubernetes:apps/v1:Deployment"):
+    for node in serving_deployments(graph):
         (spec,) = node.inputs["spec"]["template"]["spec"]["containers"]
         asked = {name: spec[name]["httpGet"]["path"] for name in spec if name.endswith("Probe")}
         assert asked == {

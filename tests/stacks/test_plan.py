@@ -46,7 +46,8 @@ def test_a_changed_setting_shows_as_changed_added_removed_or_replaced() -> None:
 
     assert changes("serveml:owner", "others")[Kind.CHANGED] > 80
     assert changes("serveml:owner", "others")[Kind.REPLACED] == 0
-    assert changes("serveml:network", json.dumps({"nat_gateways": "per_zone"}))[Kind.ADDED] == 4
+    # Two more gateways, each with its address and its two alarms.
+    assert changes("serveml:network", json.dumps({"nat_gateways": "per_zone"}))[Kind.ADDED] == 8
     assert changes("serveml:cluster", json.dumps({"addon_versions": {}}))[Kind.REMOVED] == 1
     assert changes("serveml:network", json.dumps({"primary_cidr": "10.9.0.0/16"}))[Kind.REPLACED] >= 7
 

@@ -11,7 +11,7 @@ from infra import regions
 from localcloud.graph import Graph, Node
 from localcloud.program import run
 from localcloud.synthetic import Synthetic
-from tests.stacks.conftest import build
+from tests.stacks.conftest import build, serving_deployments
 
 pytestmark = pytest.mark.xdist_group("prod")
 
@@ -203,7 +203,9 @@ def test_a_region_without_a_twin_still_has_its_record_and_its_check(dev: Graph) 
 def test_pods_scale_between_three_and_twenty_and_never_lose_one_in_a_rollout(prod: Graph) -> None:
     for autoscaler in prod.of_type("kubernetes:autoscaling/v2:HorizontalPodAutoscaler"):
         assert (autoscaler.inputs["spec"]["minReplicas"], autoscaler.inputs["spec"]["maxReplicas"]) == (3, 20)
-    for deployment in prod.of_type("kubernetes:apps/v1:Deployment"):
+    serving = serving_deployments(prod)
+    assert len(serving) == len(prod.exports["regions"])
+    for deployment in serving:
         assert deployment.inputs["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 

@@ -77,6 +77,7 @@ OTHER: dict[str, Any] = {
     "workload.autoscaling.memory_percent": 81,
     "workload.autoscaling.scale_up_period_seconds": 31,
     "workload.autoscaling.scale_down_period_seconds": 301,
+    "workload.headroom_pods": 1,
     "workload.quota.cpu_request_cores": 9,
     "workload.quota.cpu_limit_cores": 17,
     "workload.quota.memory_request_gib": 17,
@@ -97,6 +98,8 @@ OTHER: dict[str, Any] = {
     "access.keys_refresh_seconds": 11,
     "access.requests_per_minute": 101,
     "access.model_requests_per_minute": {"demo": 6000},
+    "observability.level": "basic",
+    "observability.alarm_emails": ["oncall@example.com"],
     "budget.limit_usd": 501,
     "budget.actual_percent": 81,
     "budget.forecast_percent": 99,
@@ -108,6 +111,10 @@ TOKENS = {
     "token_audience": "serveml",
     "token_keys_url": "https://issuer.example.com/keys",
 }
+
+ADAPTER_IMAGE = "registry.example.com/prometheus-adapter@sha256:" + "4" * 64
+WATCHED: dict[str, Any] = {"observability": {"level": "basic"}}
+SCALED_BY_REQUESTS: dict[str, Any] = {"observability": {"level": "basic", "adapter_image": ADAPTER_IMAGE}}
 
 # Settings that need others beside them; each has a test of its own in test_prod.py or in the rows below.
 TOGETHER: dict[str, dict[str, Any]] = {
@@ -137,6 +144,15 @@ TOGETHER: dict[str, dict[str, Any]] = {
         }
     },
     "workload.min_available": {"workload": {"autoscaling": {"replicas_min": 2}, "min_available": 1}},
+    "workload.autoscaling.requests_per_second": {
+        **SCALED_BY_REQUESTS,
+        "workload": {"autoscaling": {"requests_per_second": 101}},
+    },
+    "observability.adapter_image": SCALED_BY_REQUESTS,
+    "observability.metrics_retention_days": {"observability": {"level": "basic", "metrics_retention_days": 8}},
+    "observability.metrics_storage_gib": {"observability": {"level": "basic", "metrics_storage_gib": 51}},
+    "observability.log_retention_days": {"observability": {"level": "basic", "log_retention_days": 14}},
+    "observability.traces_percent": {"observability": {"level": "full", "traces_percent": 11}},
     "access.token_issuer": {"access": {**TOKENS, "token_issuer": "https://other.example.com"}},
     "access.token_audience": {"access": {**TOKENS, "token_audience": "other"}},
     "access.token_keys_url": {"access": {**TOKENS, "token_keys_url": "https://other.example.com/keys"}},
@@ -162,6 +178,12 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "storage.object_lock": {"storage": {"force_destroy": False}},
     "workload.canary_replicas": TOGETHER["workload.canary_image"],
     "workload.min_available": {"workload": {"autoscaling": {"replicas_min": 2}}},
+    "workload.autoscaling.requests_per_second": SCALED_BY_REQUESTS,
+    **{
+        f"observability.{name}": WATCHED
+        for name in ("adapter_image", "metrics_retention_days", "metrics_storage_gib", "log_retention_days")
+    },
+    "observability.traces_percent": {"observability": {"level": "full"}},
     **{f"access.{name}": {"access": TOKENS} for name in TOKENS},
     "ingress.client_cidrs": TOGETHER["edge.enabled"],
     "ingress.canary_weight": TOGETHER["workload.canary_image"],

@@ -99,7 +99,17 @@ def test_resources_are_those_of_the_size() -> None:
     resources = container()["resources"]
 
     assert (resources["requests"]["cpu"], resources["requests"]["memory"]) == ("500m", "512Mi")
-    assert resources["limits"] == {"cpu": "2", "memory": "2Gi"}
+    assert (resources["limits"]["cpu"], resources["limits"]["memory"]) == ("2", "2Gi")
+
+
+def test_a_pod_may_fill_its_volumes_and_log_before_its_node_turns_it_out() -> None:
+    spec = pod_spec(POD, "stable")
+    volumes = [volume["emptyDir"]["sizeLimit"] for volume in spec["volumes"] if "emptyDir" in volume]
+    resources = spec["containers"][0]["resources"]
+
+    assert volumes == ["1Gi", "64Mi"]
+    assert resources["requests"]["ephemeral-storage"] == "1088Mi"
+    assert resources["limits"]["ephemeral-storage"] == "1216Mi"
 
 
 @pytest.mark.parametrize(

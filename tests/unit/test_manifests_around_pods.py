@@ -1,28 +1,16 @@
-"""What surrounds the serving pods, by value: their number, the traffic they get, isolation, namespaces and rights."""
+"""What surrounds the serving pods, by value: their number, the traffic they get, namespaces and rights."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from components.workload import access, autoscaling, binding, isolation, labels, namespaces, quantities
+from components.workload import access, autoscaling, binding, labels, namespaces, quantities
 from components.workload.errors import InvalidWorkload
 from components.workload.pods import pod_spec
 from infra.capacity import Capacity
-from tests.support.workload import NEIGHBOURS, POD, SCALING
-
-
-def flows() -> dict[str, Any]:
-    """The one rule of each serving policy, by the policy's name."""
-    rules: dict[str, Any] = {}
-    for policy in isolation.serving_policies(NEIGHBOURS, grpc=True):
-        (direction,) = policy["spec"]["policyTypes"]
-        (rule,) = policy["spec"][direction.lower()]
-        rules[policy["metadata"]["name"]] = rule
-    return rules
-
+from tests.support.workload import POD, SCALING
 
 # Autoscaling
 
@@ -107,83 +95,19 @@ def test_no_update_waits_for_the_pods_of_a_service_that_pods_wait_for() -> None:
     assert binding.track_service("canary", grpc=True)["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
 
 
-# Isolation
-
-
-def test_default_deny_covers_every_pod_in_both_directions_and_allows_nothing() -> None:
-    assert isolation.default_deny("data")["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-
-
-def test_dns_is_allowed_by_address_since_auto_modes_dns_has_no_pods() -> None:
-    spec = isolation.allow_dns("data")["spec"]
-
-    assert spec["podSelector"] == {}
-    (rule,) = spec["egress"]
-    assert rule["to"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
-    assert sorted((port["protocol"], port["port"]) for port in rule["ports"]) == [("TCP", 53), ("UDP", 53)]
-
-
-def test_serving_pods_have_the_flows_of_the_specification_and_no_other() -> None:
-    assert {name: [port["port"] for port in rule["ports"]] for name, rule in flows().items()} == {
-        "inference-from-load-balancer": [8000, 8001],
-        "inference-from-monitoring": [8001],
-        "inference-from-namespace": [9000],
-        "inference-to-aws": [443],
-        "inference-to-pod-identity-agent": [80],
-        "inference-to-postgresql": [5432],
-        "inference-to-mlflow": [5000],
-    }
-
-
-def test_requests_come_from_the_public_subnets_alone() -> None:
-    assert flows()["inference-from-load-balancer"]["from"] == [
-        {"ipBlock": {"cidr": cidr}} for cidr in NEIGHBOURS.load_balancer_cidrs
-    ]
-
-
-def test_grpc_is_reached_by_pods_of_the_same_namespace_and_by_nothing_else() -> None:
-    to_grpc = [rule for rule in flows().values() if 9000 in [port["port"] for port in rule["ports"]]]
-
-    # Without a selector of namespaces, one of pods means the policy's own namespace.
-    assert [rule["from"] for rule in to_grpc] == [[{"podSelector": {}}]]
-
-
-def test_the_database_is_looked_for_in_the_vpc_and_mlflow_in_its_namespace() -> None:
-    assert flows()["inference-to-postgresql"]["to"] == [{"ipBlock": {"cidr": "10.0.0.0/16"}}]
-    assert flows()["inference-to-mlflow"]["to"] == [
-        {
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}},
-            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "mlflow"}},
-        }
-    ]
-
-
-def test_only_https_and_dns_may_leave_for_any_address() -> None:
-    anywhere = [rule for rule in flows().values() if {"ipBlock": {"cidr": "0.0.0.0/0"}} in rule.get("to", [])]
-
-    assert [port["port"] for rule in anywhere for port in rule["ports"]] == [443]
-
-
-def test_every_flow_is_of_the_serving_pods_and_names_its_peers_and_ports() -> None:
-    for policy in isolation.serving_policies(NEIGHBOURS, grpc=True):
-        assert policy["metadata"]["namespace"] == "ml-system"
-        assert policy["spec"]["podSelector"] == {"matchLabels": labels.application_selector()}
-    for rule in flows().values():
-        assert rule.get("from") or rule.get("to")
-        assert all(port["protocol"] == "TCP" for port in rule["ports"])
-
-
 # Namespaces and rights
 
 
 def test_restricted_is_enforced_where_we_serve_and_warned_of_elsewhere() -> None:
     serving = namespaces.namespace("ml-system", "serveml", namespaces.RESTRICTED)["metadata"]["labels"]
     data = namespaces.namespace("data", "serveml", namespaces.BASELINE)["metadata"]["labels"]
+    logging = namespaces.namespace("logging", "serveml", namespaces.PRIVILEGED)["metadata"]["labels"]
 
     prefix = "pod-security.kubernetes.io"
     assert [serving[f"{prefix}/{mode}"] for mode in ("enforce", "audit", "warn")] == ["restricted"] * 3
     assert data[f"{prefix}/enforce"] == "baseline"
     assert data[f"{prefix}/warn"] == "restricted"
+    assert [logging[f"{prefix}/{mode}"] for mode in ("enforce", "audit", "warn")] == ["privileged"] * 3
 
 
 def test_the_quota_is_written_as_kubernetes_stores_it() -> None:

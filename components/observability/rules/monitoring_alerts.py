@@ -205,7 +205,7 @@ def _alertmanager() -> list[Alert]:
 
 
 def _delivery(limits: Limits) -> list[Alert]:
-    logs = f'namespace="{names.LOGGING_NAMESPACE}",job="{names.LOGS}"'
+    logs = f'namespace="{labels.LOGGING_NAMESPACE}",job="{names.LOGS}"'
     lost = " or ".join(
         f"increase({metric}{{{logs}}}[15m]) > 0"
         for metric in ("fluentbit_output_dropped_records_total", "fluentbit_output_retries_failed_total")

@@ -12,7 +12,7 @@ RATE = "5m"
 """Window of rates: with a scrape every 15 s it survives several that fail."""
 RATE_SECONDS = 5 * MINUTE
 
-NAMESPACES = "|".join((labels.SERVING_NAMESPACE, names.NAMESPACE, names.LOGGING_NAMESPACE, labels.DATA_NAMESPACE))
+NAMESPACES = "|".join((labels.SERVING_NAMESPACE, names.NAMESPACE, labels.LOGGING_NAMESPACE, labels.DATA_NAMESPACE))
 """Ours, as a pattern. What AWS runs in kube-system is AWS's."""
 
 SERVING = f'namespace="{labels.SERVING_NAMESPACE}",job="{labels.APPLICATION}"'

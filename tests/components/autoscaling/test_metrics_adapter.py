@@ -33,7 +33,6 @@ def graph(*, replicas: int = 2, image: str = IMAGE) -> Graph:
                 replicas=replicas,
                 prometheus_url=URL,
                 scrape_interval_seconds=15,
-                vpc_cidr="10.0.0.0/16",
             ),
         )
 
@@ -125,16 +124,6 @@ def test_a_changed_rule_replaces_its_pods() -> None:
 def test_two_pods_have_a_disruption_budget_and_one_has_none() -> None:
     assert graph(replicas=2).one("PodDisruptionBudget").inputs["spec"]["maxUnavailable"] == 1
     assert not list(graph(replicas=1).of_type("PodDisruptionBudget"))
-
-
-def test_it_is_asked_from_the_vpc_and_asks_prometheus_and_the_api_server() -> None:
-    spec = graph().one("NetworkPolicy").inputs["spec"]
-    (ingress,) = spec["ingress"]
-    prometheus, api_server = spec["egress"]
-
-    assert ingress == {"from": [{"ipBlock": {"cidr": "10.0.0.0/16"}}], "ports": [{"protocol": "TCP", "port": 6443}]}
-    assert prometheus["to"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}]
-    assert [port["port"] for port in (*prometheus["ports"], *api_server["ports"])] == [9090, 443]
 
 
 def test_the_file_it_reads_holds_the_rule() -> None:

@@ -1,0 +1,1 @@
+"""Which pods may speak to which, and how that is shown."""
