@@ -20,8 +20,9 @@ STACKS = ("dev", "staging", "prod", "local")
 # Images that exist nowhere, so that a plan holds the pods of those that an operator builds or looks up.
 EXAMPLE_IMAGE = "registry.example.com/serveml/inference@sha256:" + "0" * 64
 EXAMPLE_ADAPTER_IMAGE = "registry.example.com/prometheus-adapter@sha256:" + "1" * 64
+EXAMPLE_CONTROLLER_IMAGE = "registry.example.com/serveml/canary-controller@sha256:" + "2" * 64
 WITHOUT_METRICS = frozenset({"dev"})
-"""Stacks whose clusters have no Prometheus, which an adapter would ask."""
+"""Stacks whose clusters have no Prometheus, which these would ask."""
 
 
 def example_overrides(stack: str) -> dict[str, str]:
@@ -29,7 +30,8 @@ def example_overrides(stack: str) -> dict[str, str]:
     images = {"serveml:image": EXAMPLE_IMAGE}
     if stack in WITHOUT_METRICS:
         return images
-    return {**images, "serveml:observability": json.dumps({"adapter_image": EXAMPLE_ADAPTER_IMAGE})}
+    asking = {"adapter_image": EXAMPLE_ADAPTER_IMAGE, "controller_image": EXAMPLE_CONTROLLER_IMAGE}
+    return {**images, "serveml:observability": json.dumps(asking)}
 
 
 def stack_config(stack: str, root: Path = ROOT) -> dict[str, str]:

@@ -30,7 +30,11 @@ _DEV: Defaults = {
         ),
     ),
     "storage": Storage(
-        audit_retention_days=30, access_log_retention_days=14, force_destroy=True, key_deletion_window_days=7
+        audit_retention_days=30,
+        access_log_retention_days=14,
+        force_destroy=True,
+        key_deletion_window_days=7,
+        secret_recovery_window_days=0,
     ),
     "workload": Workload(
         autoscaling=Autoscaling(replicas_min=1, replicas_max=3),
@@ -50,7 +54,7 @@ _STAGING: Defaults = {
     "cluster": Cluster(
         log_retention_days=30, node_pools=NodePools(general=NodePool(cpu_limit=48, memory_limit_gib=192))
     ),
-    "storage": Storage(force_destroy=True, audit_retention_days=90),
+    "storage": Storage(force_destroy=True, audit_retention_days=90, secret_recovery_window_days=0),
     "workload": Workload(autoscaling=Autoscaling(replicas_min=3, replicas_max=6)),
     "observability": Observability(level="basic", metrics_retention_days=7),
     "budget": Budget(limit_usd=2000),

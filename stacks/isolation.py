@@ -9,6 +9,7 @@ from components.isolation.platform import Watched
 from components.network import subnets
 from components.network.system_pool import SystemPoolRules, SystemPoolRulesArgs
 from components.workload.platform_namespaces import Namespaces
+from stacks.controller import runs_controller
 from stacks.site import Site
 
 
@@ -48,5 +49,5 @@ def _watched(site: Site) -> Watched | None:
         replicated=wanted.level == "full",
         traces=wanted.level == "full",
         metrics_adapter=wanted.adapter_image is not None,
-        canary_controller=False,
+        canary_controller=runs_controller(site),
     )

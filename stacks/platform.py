@@ -18,6 +18,7 @@ from components.failover.targets import FailoverTarget
 from components.failover.zone import Zone, ZoneArgs
 from components.ingress.certificate import ValidatedCertificate, ValidatedCertificateArgs
 from components.models.replication import Replication, ReplicationArgs
+from components.operators.operators import Operators
 from components.registry.api_keys import ApiKeys
 from components.registry.deployments import Registry
 from components.registry.table import Replica, TableArgs
@@ -27,6 +28,7 @@ from infra.regions import GLOBAL_REGION
 from infra.settings import Settings
 from stacks.account import account_id, region_facts
 from stacks.alarms import Watched, build_alarms
+from stacks.operators import build_operators
 from stacks.places import place_of, shared_place
 from stacks.region import DataLayer, ServingLayer, build_data, build_serving
 
@@ -74,6 +76,7 @@ def build(settings: Settings) -> Exports:
         for region in settings.regions
     }
     failover = _failover(settings, shared, account, domains, zone, serving)
+    operators = build_operators(settings, shared, account, data, tables.registry, tables.api_keys)
     edge = _edge(settings, shared, account, domains, zone, failover, data, certificates)
     budget = Budget(
         shared.names.of("budget"),
@@ -102,7 +105,7 @@ def build(settings: Settings) -> Exports:
             global_topic_arn=failover.topic_arn,
         ),
     )
-    return _exports(settings, domains, data, serving, tables, zone, failover, edge, budget, dashboard)
+    return _exports(settings, domains, data, serving, tables, zone, failover, edge, budget, dashboard, operators)
 
 
 def _replicate_models(settings: Settings, account: str, data: Mapping[str, DataLayer]) -> Replication:
@@ -280,6 +283,7 @@ def _exports(
     edge: Edge | None,
     budget: Budget,
     dashboard: Dashboard,
+    operators: Operators,
 ) -> Exports:
     scheme = "https" if settings.tls else "http"
     return {
@@ -291,13 +295,19 @@ def _exports(
         "deployments_table": tables.registry.table_name,
         "api_keys_table": tables.api_keys.table_name,
         "image_repositories": {region: layer.images.repository_url for region, layer in data.items()},
+        "controller_image_repository": next(
+            (layer.controller_images.repository_url for layer in data.values() if layer.controller_images), None
+        ),
         "clusters": {region: layer.cluster.cluster_name for region, layer in serving.items()},
         "load_balancers": {region: layer.ingress.dns_name for region, layer in serving.items()},
         "name_servers": zone.name_servers,
         "hosted_zone_id": zone.zone_id,
         "origin_domain": failover.origin_domain,
         "health_checks": failover.health_check_ids,
-        "alarm_topic": failover.topic_arn,
+        # Commands write in the primary region alone, and so notify there; Route 53's alarms exist in us-east-1 alone.
+        "alarm_topic": data[settings.pair.primary].alarm_topic.topic_arn,
+        "health_topic": failover.topic_arn,
+        "access_policies": operators.policy_arns,
         "alarm_topics": {region: layer.alarm_topic.topic_arn for region, layer in data.items()},
         "dashboard": dashboard.dashboard_name,
         "budget_topic": budget.topic_arn,

@@ -21,6 +21,7 @@ from components.network.security_groups import SecurityGroups, SecurityGroupsArg
 from components.network.vpc import Network, NetworkArgs
 from components.registry.api_keys import ApiKeys
 from components.registry.deployments import Registry
+from components.secrets.secrets import Secrets, SecretsArgs
 from contract import service
 from infra.naming import Names
 from infra.settings import Settings
@@ -37,11 +38,14 @@ FORWARDED_HEADER = "X-Forwarded-For"
 
 @dataclass(frozen=True)
 class DataLayer:
-    """What outlives a cluster: keys, buckets, images and the topic of alarms of one region."""
+    """What outlives a cluster: keys, buckets, secrets, images and the topic of alarms of one region."""
 
     keys: Keys
     store: ModelStore
+    secrets: Secrets
     images: Images
+    controller_images: Images | None
+    """Where the canary controller runs: in the primary region."""
     alarm_topic: AlarmTopic
 
 
@@ -80,23 +84,35 @@ def build_data(settings: Settings, region: str, account_id: str) -> DataLayer:
             access_log_statements=_edge_logs(settings, names, account_id) if is_primary else (),
         ),
     )
-    images = Images(
-        names.of("images"),
-        ImagesArgs(
-            place=place,
-            account_id=account_id,
-            # The same name in both regions, for replication keeps it.
-            repository=f"{settings.project}-{settings.environment}/{settings.images.repository}",
-            key_arn=keys.images_key_arn,
-            replicate_to=settings.pair.secondary if is_primary and settings.secondary_region else None,
-            retained_images=settings.images.retained_images,
-            force_destroy=storage.force_destroy,
-        ),
+    secrets = Secrets(
+        names.of("secrets"),
+        SecretsArgs(place=place, key_arn=keys.data_key_arn, recovery_window_days=storage.secret_recovery_window_days),
+    )
+
+    def repository(what: str, name: str, replicate_to: str | None) -> Images:
+        return Images(
+            names.of(what),
+            ImagesArgs(
+                place=place,
+                account_id=account_id,
+                # The same name in both regions, for replication keeps it.
+                repository=f"{settings.project}-{settings.environment}/{name}",
+                key_arn=keys.images_key_arn,
+                replicate_to=replicate_to,
+                retained_images=settings.images.retained_images,
+                force_destroy=storage.force_destroy,
+            ),
+        )
+
+    other = settings.pair.secondary if is_primary and settings.secondary_region else None
+    images = repository("images", settings.images.repository, other)
+    controller_images = (
+        repository("controller-images", settings.images.controller_repository, None) if is_primary else None
     )
     alarm_topic = AlarmTopic(
         names.of("alarm-topic"), AlarmTopicArgs(place=place, account_id=account_id, key_arn=keys.logs_key_arn)
     )
-    return DataLayer(keys, store, images, alarm_topic)
+    return DataLayer(keys, store, secrets, images, controller_images, alarm_topic)
 
 
 def _edge_logs(settings: Settings, names: Names, account_id: str) -> list[Statement]:
@@ -161,6 +177,7 @@ def build_serving(
         store=data.store,
         api_keys=api_keys,
         registry=registry,
+        secrets=data.secrets,
         alarm_topic_arn=data.alarm_topic.topic_arn,
         cluster=cluster,
         ingress=ingress,

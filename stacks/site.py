@@ -13,6 +13,7 @@ from components.keys.keys import Keys
 from components.models.store import ModelStore
 from components.registry.api_keys import ApiKeys
 from components.registry.deployments import Registry
+from components.secrets.secrets import Secrets
 from infra.settings import Settings
 
 
@@ -25,6 +26,7 @@ class Site:
     store: ModelStore
     api_keys: ApiKeys
     registry: Registry
+    secrets: Secrets
     alarm_topic_arn: pulumi.Output[str]
     """In the place's region."""
     cluster: Cluster

@@ -7,7 +7,7 @@ from typing import Any
 from components.cluster.pod_identity import PodIdentity, PodIdentityArgs
 from components.models import access as model_access
 from components.network import subnets
-from components.observability import images
+from components.observability import images, traces
 from components.registry import access as table_access
 from components.registry.api_keys import ApiKeys
 from components.workload import labels
@@ -118,6 +118,9 @@ def _server_settings(site: Site) -> ServerSettings:
         max_connections=wanted.max_connections,
         grpc=wanted.grpc,
         authentication=_authentication(settings.access, site.api_keys),
+        tracing=traces.variables(settings.observability.traces_percent)
+        if settings.observability.level == "full"
+        else {},
     )
 
 

@@ -40,7 +40,7 @@ class PodIdentity(Component, area="cluster"):
                 f"the pod identity of {args.namespace}/{args.service_account} has no statements: "
                 "give what its pods may do, or leave the identity out"
             )
-        role_name = args.place.names.role("pod", args.namespace, args.service_account)
+        role_name = args.place.names.role(args.namespace, args.service_account)
         trust = pod_trust(
             account_id=args.account_id,
             cluster_arn=pulumi.Output.from_input(args.cluster_name).apply(

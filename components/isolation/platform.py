@@ -42,7 +42,7 @@ CANARY_CONTROLLER_PORT = 8080
 # KubernetesNetworkConfigRequest).
 API_SERVER_CIDRS = ("10.100.0.1/32", "172.20.0.1/32")
 
-CANARY_CONTROLLER = Pods(namespace=labels.SERVING_NAMESPACE, application="canary-controller")
+CANARY_CONTROLLER = Pods(namespace=names.NAMESPACE, application="canary-controller")
 OPERATOR = Pods(namespace=names.NAMESPACE, application=names.OPERATOR)
 ALERTMANAGER = Pods(namespace=names.NAMESPACE, application=names.ALERTMANAGER)
 GRAFANA = Pods(namespace=names.NAMESPACE, application=names.GRAFANA)
@@ -145,6 +145,9 @@ def _aws(watched: Watched) -> list[Flow]:
     callers = [(ALERTMANAGER, "sns"), (SECRETS, "secretsmanager"), (LOGS, "logs")]
     if watched.traces:
         callers.append((COLLECTOR, "xray"))
+    if watched.canary_controller:
+        # The table, whose gateway endpoint is reached under public addresses; the topic; and Slack.
+        callers.append((CANARY_CONTROLLER, "dynamodb"))
     flows: list[Flow] = []
     for source, service in callers:
         inside = service in watched.interface_services

@@ -10,15 +10,15 @@ import yaml
 from components.observability.vendor import CRD_FOLDER, read_lock
 from components.workload.labels import Manifest
 
-PROMETHEUS_OPERATOR = "prometheus-operator/prometheus-operator"
+PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 
 # Ten times faster than the loader in Python, which is what an installation without libyaml has.
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def definitions(repository: str) -> list[Manifest]:
+def definitions(module: str) -> list[Manifest]:
     """The definitions taken from an upstream, in order of file name."""
-    files = [line.file for line in read_lock() if line.repository == repository]
+    files = [line.file for line in read_lock() if line.module == module]
     return [_definition(name) for name in sorted(files)]
 
 

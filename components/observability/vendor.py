@@ -1,8 +1,8 @@
-"""Copies custom resource definitions from an upstream's source tree into `crds/`, without their prose, and locks them.
+"""Copies custom resource definitions from an upstream's Go module into `crds/`, without their prose, and locks them.
 
-Run `python -m components.observability.vendor SOURCE_DIR`, where SOURCE_DIR is the source tree of one of the upstreams
-below at its tag (`git clone --depth 1 --branch TAG https://github.com/REPOSITORY SOURCE_DIR`). For each file the lock
-says where it came from, under which licence, and the SHA-256 of its bytes there and here. `crds` reads what lies there.
+Run `python -m components.observability.vendor SOURCE_DIR`, where SOURCE_DIR is the folder of one of the modules below
+at its version, which `go mod download -json MODULE@VERSION` prints as `Dir`. For each file the lock says where it came
+from, under which licence, and the SHA-256 of its bytes there and here. `crds` reads what lies there.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _LISTED_SCHEMAS = ("allOf", "anyOf", "oneOf")
 
 
 class InvalidSource(InvalidInput):
-    """A folder that is not the source tree of a known upstream at its tag; the message says what was looked for."""
+    """A folder that is not one of the modules below at its version; the message says what was looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upstream:
-    """A public repository at a tag, and the definitions taken from it."""
+    """A Go module at a version, and the definitions taken from it."""
 
-    repository: str
-    tag: str
+    module: str
+    version: str
     licence: str
     folder: str
     files: tuple[str, ...]
@@ -49,8 +49,8 @@ class Locked:
     """One line of the lock."""
 
     file: str
-    repository: str
-    tag: str
+    module: str
+    version: str
     licence: str
     path: str
     original_sha256: str
@@ -59,8 +59,8 @@ class Locked:
 
 UPSTREAMS = (
     Upstream(
-        repository="prometheus-operator/prometheus-operator",
-        tag="v0.93.0",
+        module="github.com/prometheus-operator/prometheus-operator",
+        version="v0.93.0",
         licence="Apache-2.0",
         folder="example/prometheus-operator-crd",
         # What the operator's controllers for Prometheus and Alertmanager wait for before they do anything
@@ -105,8 +105,8 @@ def vendor(source: Path, target: Path = CRD_FOLDER, upstreams: Sequence[Upstream
         texts[name] = without_prose(original)
         line = Locked(
             file=name,
-            repository=upstream.repository,
-            tag=upstream.tag,
+            module=upstream.module,
+            version=upstream.version,
             licence=upstream.licence,
             path=f"{upstream.folder}/{name}",
             original_sha256=sha256(original),
@@ -116,7 +116,7 @@ def vendor(source: Path, target: Path = CRD_FOLDER, upstreams: Sequence[Upstream
         found[name] = line
     for name, text in texts.items():
         (target / name).write_bytes(text)
-    kept = {name: line for name, line in before.items() if line.repository != upstream.repository}
+    kept = {name: line for name, line in before.items() if line.module != upstream.module}
     lines = sorted({**kept, **found}.values(), key=lambda line: line.file)
     (target / LOCK_NAME).write_text(json.dumps([asdict(line) for line in lines], indent=2) + "\n")
     return list(found.values())
@@ -164,24 +164,24 @@ def _upstream_of(source: Path, upstreams: Sequence[Upstream]) -> Upstream:
     for upstream in upstreams:
         if all((source / upstream.folder / name).is_file() for name in upstream.files):
             return upstream
-    known = "; ".join(f"{one.repository} {one.tag} with its {one.folder}" for one in upstreams)
-    raise InvalidSource(f"{source} holds the definitions of no known upstream: give the source tree of {known}")
+    known = "; ".join(f"{one.module} {one.version} with its {one.folder}" for one in upstreams)
+    raise InvalidSource(f"{source} holds the definitions of no known upstream: give the folder of {known}")
 
 
 def _refuse_another_original(before: Locked | None, now: Locked) -> None:
-    if before is None or (before.repository, before.tag, before.path) != (now.repository, now.tag, now.path):
+    if before is None or (before.module, before.version, before.path) != (now.module, now.version, now.path):
         return
     if before.original_sha256 != now.original_sha256:
         raise InvalidSource(
-            f"{now.path} differs from what was locked for {now.repository} {now.tag} "
-            f"(SHA-256 {before.original_sha256}): check out that tag, or name the new one in this module"
+            f"{now.path} differs from what was locked for {now.module} {now.version} "
+            f"(SHA-256 {before.original_sha256}): fetch that version, or name the new one in this module"
         )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m components.observability.vendor", description=__doc__)
-    parser.add_argument("source", type=Path, metavar="SOURCE_DIR", help="an upstream's source tree at its tag")
+    parser.add_argument("source", type=Path, metavar="SOURCE_DIR", help="the folder of a module at its version")
     source: Path = parser.parse_args(arguments).source
     try:
         lines = vendor(source)
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     for line in lines:
-        print(f"{line.file} from {line.repository} {line.tag}")
+        print(f"{line.file} from {line.module} {line.version}")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -54,6 +54,8 @@ class ServerSettings:
     """Whether gRPC is served beside HTTP."""
     authentication: Authentication | None
     """What callers must show; None lets everybody in."""
+    tracing: Mapping[str, str] = field(default_factory=dict[str, str])
+    """OpenTelemetry's own variables; without any, nothing is traced."""
 
     def __post_init__(self) -> None:
         objects.check_model_name(self.model_name)
@@ -97,6 +99,7 @@ def environment(settings: ServerSettings, region: str) -> dict[str, pulumi.Input
         service.ENV_CACHE_DIR: service.CACHE_DIR,
         _SDK_REGION: region,
         **authentication.variables(settings.authentication),
+        **settings.tracing,
     }
 
 

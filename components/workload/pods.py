@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from components.secrets.secrets import ML_CREDENTIALS
 from components.workload import labels
 from components.workload.binding import GRPC_PORT_NAME, HTTP_PORT_NAME, PROBE_PORT_NAME
 from components.workload.configuration import CONFIG_MAP
@@ -32,8 +33,12 @@ _READINESS_PERIOD_SECONDS = 5
 _READINESS_FAILURES = 2
 _PROBE_TIMEOUT_SECONDS = 2
 
+CREDENTIALS_DIR = "/etc/serveml/credentials"
+"""Where settings such as SERVEML_REDIS_PASSWORD_FILE find what operators put into `ml-credentials`."""
+
 _CACHE_VOLUME = "model-cache"
 _TMP_VOLUME = "tmp"
+_CREDENTIALS_VOLUME = "credentials"
 _BY_DIGEST = re.compile(r"[a-z0-9][a-z0-9.:/_-]*@sha256:[0-9a-f]{64}")
 
 
@@ -96,6 +101,11 @@ def pod_spec(pod: ServingPod, track: Track) -> Manifest:
         "volumes": [
             {"name": _CACHE_VOLUME, "emptyDir": {"sizeLimit": memory(pod.model_cache_mib)}},
             {"name": _TMP_VOLUME, "emptyDir": {"sizeLimit": memory(TMP_MIB)}},
+            # A file for each field that operators put into Secrets Manager; there is no Secret before there is one.
+            {
+                "name": _CREDENTIALS_VOLUME,
+                "secret": {"secretName": ML_CREDENTIALS, "optional": True, "defaultMode": 0o440},
+            },
         ],
     }
 
@@ -142,6 +152,7 @@ def _container(pod: ServingPod) -> Manifest:
         "volumeMounts": [
             {"name": _CACHE_VOLUME, "mountPath": service.CACHE_DIR},
             {"name": _TMP_VOLUME, "mountPath": "/tmp"},
+            {"name": _CREDENTIALS_VOLUME, "mountPath": CREDENTIALS_DIR, "readOnly": True},
         ],
     }
 

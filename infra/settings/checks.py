@@ -14,7 +14,7 @@ Problems = Iterator[Problem]
 
 # The longest last parts among the names that the platform gives to resources of these kinds.
 LONGEST_BUCKET_KIND = "models-production"
-LONGEST_ROLE_PART = "replication-models"
+LONGEST_ROLE_PART = "monitoring-canary-controller"
 ACCOUNT_ID_EXAMPLE = "0" * 12
 
 _TOKEN_SETTINGS = ("token_issuer", "token_audience", "token_keys_url")
@@ -221,13 +221,16 @@ def _pods_fit_the_quota(s: Settings) -> Problems:
         yield _problem("workload.quota", shortfall)
 
 
-def _the_adapter_has_something_to_ask(s: Settings) -> Problems:
-    if s.observability.adapter_image is not None and s.observability.level == "off":
-        yield _problem(
-            "observability.adapter_image",
-            "was given with level off, so there is no Prometheus that it could ask: "
-            "raise the level or remove the image",
-        )
+def _who_asks_prometheus_has_one(s: Settings) -> Problems:
+    if s.observability.level != "off":
+        return
+    for field in ("adapter_image", "controller_image"):
+        if getattr(s.observability, field) is not None:
+            yield _problem(
+                f"observability.{field}",
+                "was given with level off, so there is no Prometheus that it could ask: "
+                "raise the level or remove the image",
+            )
 
 
 def _gpu_pool_has_a_quota(s: Settings) -> Problems:
@@ -278,7 +281,7 @@ _CHECKS: tuple[Callable[[Settings], Problems], ...] = (
     _weights_send_traffic_somewhere,
     _canary_has_an_image,
     _pods_fit_the_quota,
-    _the_adapter_has_something_to_ask,
+    _who_asks_prometheus_has_one,
     _gpu_pool_has_a_quota,
     _audit_lock_keeps_its_objects,
     _names_fit,

@@ -97,6 +97,8 @@ class Storage(Section):
     """Lock audit logs against deletion for their retention (a bucket can only get the lock when it is made)."""
     force_destroy: bool = False
     """Delete buckets with their contents when the stack is destroyed."""
+    secret_recovery_window_days: Literal[0, 7, 14, 30] = 30
+    """Days that a deleted secret can be had back; 0 deletes it at once, so that its name is free again."""
     key_deletion_window_days: int = Field(default=30, ge=7, le=30)
     """Days between the deletion of a KMS key being asked for and it happening."""
 
@@ -104,8 +106,10 @@ class Storage(Section):
 class Images(Section):
     repository: str = Field(default="inference", pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$")
     """Last part of the image repository's name."""
+    controller_repository: str = Field(default="canary-controller", pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$")
+    """Last part of the name of the canary controller's image repository, in the primary region."""
     retained_images: int = Field(default=30, ge=1, le=1000)
-    """How many release images the repository keeps."""
+    """How many release images a repository keeps."""
 
 
 class Budget(Section):

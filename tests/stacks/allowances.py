@@ -10,6 +10,7 @@ GLOBAL_TYPES = frozenset(
         "aws:cloudfront/distribution:Distribution",
         "aws:cloudfront/originAccessControl:OriginAccessControl",
         "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy",
+        "aws:iam/policy:Policy",
         "aws:iam/role:Role",
         "aws:iam/rolePolicy:RolePolicy",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -65,6 +66,9 @@ WILDCARDS: dict[tuple[str, str], str] = {
         ("aws:kms/keyPolicy:KeyPolicy", sid): _THIS_KEY
         for sid in ("AdministrationByIam", "UseThroughServicesByIam", "DistributionDecrypts")
     },
+    ("aws:iam/rolePolicy:RolePolicy", "WriteTraces"): (
+        "X-Ray has no resource for it (Service Authorization Reference, AWS X-Ray, column of resource types)"
+    ),
     ("aws:ec2/vpcEndpoint:VpcEndpoint", "CallsOfThisAccount"): (
         "an endpoint's policy grants nothing, it narrows what passes: here to callers and resources of this account"
     ),

@@ -51,8 +51,10 @@ OTHER: dict[str, Any] = {
     "storage.access_log_retention_days": 15,
     "storage.noncurrent_retention_days": 31,
     "storage.force_destroy": False,
+    "storage.secret_recovery_window_days": 7,
     "storage.key_deletion_window_days": 8,
     "images.repository": "other",
+    "images.controller_repository": "other-controller",
     "images.retained_images": 31,
     "ingress.health_interval_seconds": 31,
     "ingress.health_timeout_seconds": 6,
@@ -112,6 +114,7 @@ TOKENS = {
     "token_keys_url": "https://issuer.example.com/keys",
 }
 
+CONTROLLER_IMAGE = "registry.example.com/serveml/canary-controller@sha256:" + "5" * 64
 ADAPTER_IMAGE = "registry.example.com/prometheus-adapter@sha256:" + "4" * 64
 WATCHED: dict[str, Any] = {"observability": {"level": "basic"}}
 SCALED_BY_REQUESTS: dict[str, Any] = {"observability": {"level": "basic", "adapter_image": ADAPTER_IMAGE}}
@@ -149,6 +152,8 @@ TOGETHER: dict[str, dict[str, Any]] = {
         "workload": {"autoscaling": {"requests_per_second": 101}},
     },
     "observability.adapter_image": SCALED_BY_REQUESTS,
+    "observability.controller_image": {"observability": {"level": "basic", "controller_image": CONTROLLER_IMAGE}},
+    "observability.runbooks_url": {"observability": {"level": "basic", "runbooks_url": "https://example.com/pages"}},
     "observability.metrics_retention_days": {"observability": {"level": "basic", "metrics_retention_days": 8}},
     "observability.metrics_storage_gib": {"observability": {"level": "basic", "metrics_storage_gib": 51}},
     "observability.log_retention_days": {"observability": {"level": "basic", "log_retention_days": 14}},
@@ -181,7 +186,14 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "workload.autoscaling.requests_per_second": SCALED_BY_REQUESTS,
     **{
         f"observability.{name}": WATCHED
-        for name in ("adapter_image", "metrics_retention_days", "metrics_storage_gib", "log_retention_days")
+        for name in (
+            "adapter_image",
+            "controller_image",
+            "runbooks_url",
+            "metrics_retention_days",
+            "metrics_storage_gib",
+            "log_retention_days",
+        )
     },
     "observability.traces_percent": {"observability": {"level": "full"}},
     **{f"access.{name}": {"access": TOKENS} for name in TOKENS},

@@ -129,16 +129,14 @@ def test_a_service_without_an_interface_in_the_vpc_is_reached_at_any_address() -
 
 def test_security_groups_have_to_pass_scrapes_one_way_and_traces_and_queries_the_other() -> None:
     into, out = platform.crossing_ports(platform.watching_flows(replace(EVERYTHING, canary_controller=True)))
-    assert into == [2020, 8001, 8080]
-    assert out == [4318, 9090]
+    assert into == [2020, 8001]
+    assert out == [4318]
 
 
-def test_the_canary_controller_asks_prometheus_and_is_scraped() -> None:
+def test_the_canary_controller_asks_prometheus_and_aws_and_is_scraped() -> None:
     flows = platform.watching_flows(replace(EVERYTHING, canary_controller=True))
-    controller = Pods(namespace="ml-system", application="canary-controller")
+    controller = Pods(namespace="monitoring", application="canary-controller")
     assert [(flow.source, list(flow.ports)) for flow in flows if flow.target == controller] == [
         (isolation.PROMETHEUS, [Port(8080)])
     ]
-    assert [(flow.target, list(flow.ports)) for flow in flows if flow.source == controller] == [
-        (isolation.PROMETHEUS, [Port(9090)])
-    ]
+    assert [port.number for flow in flows if flow.source == controller for port in flow.ports] == [9090, 443, 80]

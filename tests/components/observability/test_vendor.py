@@ -51,7 +51,7 @@ spec:
                 description: By name
               - type: integer
 """
-UPSTREAM = Upstream(repository="a/b", tag="v1", licence="MIT", folder="crds", files=("widgets.yaml",))
+UPSTREAM = Upstream(module="a/b", version="v1", licence="MIT", folder="crds", files=("widgets.yaml",))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_vendored_file_has_the_bytes_that_the_lock_names(line: Locked) -> None
 def test_every_file_has_a_line_in_the_lock_and_every_line_its_upstream() -> None:
     lines = read_lock()
     assert sorted(line.file for line in lines) == sorted(path.name for path in CRD_FOLDER.glob("*.yaml"))
-    assert {(line.repository, line.tag) for line in lines} == {(one.repository, one.tag) for one in UPSTREAMS}
+    assert {(line.module, line.version) for line in lines} == {(one.module, one.version) for one in UPSTREAMS}
     assert sorted(line.file for line in lines) == sorted(name for one in UPSTREAMS for name in one.files)
 
 
@@ -114,8 +114,8 @@ def test_the_lock_says_where_a_file_came_from(source: Path, target: Path) -> Non
     [line] = json.loads((target / LOCK_NAME).read_text())
     assert line == {
         "file": "widgets.yaml",
-        "repository": "a/b",
-        "tag": "v1",
+        "module": "a/b",
+        "version": "v1",
         "licence": "MIT",
         "path": "crds/widgets.yaml",
         "original_sha256": sha256(DEFINITION.encode()),
@@ -124,10 +124,10 @@ def test_the_lock_says_where_a_file_came_from(source: Path, target: Path) -> Non
 
 
 def test_lines_of_another_upstream_stay(source: Path, target: Path, tmp_path: Path) -> None:
-    other = Upstream(repository="c/d", tag="v2", licence="MIT", folder="config", files=("gadgets.yaml",))
+    other = Upstream(module="c/d", version="v2", licence="MIT", folder="config", files=("gadgets.yaml",))
     vendor(source, target, [UPSTREAM, other])
     vendor(tree(tmp_path / "other", other, DEFINITION), target, [UPSTREAM, other])
-    assert [line.repository for line in read_lock(target)] == ["c/d", "a/b"]
+    assert [line.module for line in read_lock(target)] == ["c/d", "a/b"]
 
 
 def test_other_bytes_under_the_same_tag_are_refused_and_nothing_is_written(source: Path, target: Path) -> None:
@@ -142,8 +142,8 @@ def test_other_bytes_under_the_same_tag_are_refused_and_nothing_is_written(sourc
 def test_a_new_tag_may_bring_other_bytes(source: Path, target: Path) -> None:
     vendor(source, target, [UPSTREAM])
     tree(source, UPSTREAM, DEFINITION.replace("v1", "v2"))
-    [line] = vendor(source, target, [replace(UPSTREAM, tag="v2")])
-    assert line.tag == "v2"
+    [line] = vendor(source, target, [replace(UPSTREAM, version="v2")])
+    assert line.version == "v2"
 
 
 def test_a_folder_of_no_upstream_is_refused_with_what_was_looked_for(

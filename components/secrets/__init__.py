@@ -1,0 +1,1 @@
+"""The secrets that programs of the platform are given, in Secrets Manager."""
