@@ -26,9 +26,14 @@ def records(platform: Platform) -> Records:
     return Records(platform.dynamodb, platform.outputs.deployments_table)
 
 
+def measurements(address: str, *, ca_file: Path | None = None, token_file: Path | None = None) -> Measurements:
+    """Raise PrometheusRefused for an address or files that cannot be used."""
+    return Measurements(Prometheus(address, ca_file=ca_file, token_file=token_file))
+
+
 def figures(address: str, *, ca_file: Path | None = None, token_file: Path | None = None) -> CanaryFigures:
     """Raise PrometheusRefused for an address or files that cannot be used."""
-    return CanaryFigures(Measurements(Prometheus(address, ca_file=ca_file, token_file=token_file)))
+    return CanaryFigures(measurements(address, ca_file=ca_file, token_file=token_file))
 
 
 def controller(
@@ -45,9 +50,7 @@ def controller(
     table = platform.outputs.deployments_table
 
     def notify(record: Deployment, change: Change) -> None:
-        for delivery in notifier.notify(notice_of(record.deployment_id, change)):
-            if delivery.outcome is Outcome.FAILED:
-                undelivered(_failed(delivery))
+        tell(notifier, record, change, undelivered)
 
     return Controller(
         records(platform),
@@ -68,6 +71,13 @@ def notifier_for(platform: Platform, slack_file: Path | None) -> Notifier:
     topic = Topic(cast(Any, platform.sns), outputs.alarm_topic) if outputs.alarm_topic else None
     senders = [sender for sender in (topic, slack) if sender is not None]
     return Notifier(senders, Said(platform.dynamodb, outputs.deployments_table, DEFAULT_TENANT))
+
+
+def tell(notifier: Notifier, record: Deployment, change: Change, undelivered: Callable[[str], object]) -> None:
+    """How a canary ended; `undelivered` is told of each way that failed."""
+    for delivery in notifier.notify(notice_of(record.deployment_id, change)):
+        if delivery.outcome is Outcome.FAILED:
+            undelivered(_failed(delivery))
 
 
 def notice_of(name: str, change: Change) -> Notice:

@@ -19,6 +19,7 @@ from ops.canary.controller import Look
 from ops.canary.ending import Ended
 from ops.canary.measuring import CanaryFigures, Unmeasured
 from ops.commands import canary_options as options
+from ops.commands import canary_serve
 from ops.commands import deployment_results as results
 from ops.commands import deployment_tables as tables
 from ops.commands.deployment_options import NameArgument, VersionArgument, failures, may_serve
@@ -43,6 +44,7 @@ from ops.platform import Platform
 from ops.rollout.transitions import on_trial
 
 app = typer.Typer(no_args_is_help=True, help="Canaries: a version is tried on a growing share, and serves or goes.")
+app.command("serve")(canary_serve.serve)
 DEFAULT_SHADOW_SECONDS = 600
 WATCH_SECONDS = 2.0
 
