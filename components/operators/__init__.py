@@ -1,0 +1,1 @@
+"""What each kind of person and machine that runs `serveml` may do to the platform, as IAM policies."""
