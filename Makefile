@@ -14,10 +14,10 @@ SOURCES := infra components stacks serving localcloud ops contract bench tests
 
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/.uv/bin/uv)
 
-.PHONY: help demo test scan lint format plan reference bench endurance lock up outputs clean
+.PHONY: help demo test test-cluster scan lint format plan reference bench endurance lock up outputs clean
 
 help: ## Show the targets.
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(READY): requirements/platform.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed, {sys.version.split()[0]} was found: run make PYTHON=/path/to/python3.11")'
@@ -38,6 +38,12 @@ test: $(READY) ## Run all tests that need no account.
 
 scan: $(READY) ## Scan the rendered manifests of prod with kube-score, checkov, kubernetes-validate and yamllint, those there are.
 	@$(BIN)/python -m tests.scanners $(ARGS)
+
+test-cluster: $(READY) ## Try every Kubernetes object on the cluster that KUBECONFIG names, and take it off again (docs/testing.md).
+	@[ -n "$${KUBECONFIG:-}" ] || { echo "KUBECONFIG is not set: name the cluster to try the objects on (docs/testing.md)"; exit 1; }
+	@command -v kubectl >/dev/null || { echo "kubectl was not found: install it (https://kubernetes.io/docs/tasks/tools/)"; exit 1; }
+	@kubectl get --raw /readyz --request-timeout=10s >/dev/null 2>&1 || { echo "the cluster of KUBECONFIG=$$KUBECONFIG does not answer: start it, or name another"; exit 1; }
+	@$(BIN)/pytest tests/cluster $(ARGS)
 
 lint: $(READY) ## Format check, lint, strict types, and YAML lint.
 	@$(BIN)/ruff format --check $(SOURCES)
@@ -66,6 +72,7 @@ endurance: $(READY) ## Measure the container over time or in trouble (PART=soak|
 lock: ## Resolve the locked requirements anew.
 	uv pip compile --quiet --upgrade --extra serving --extra local --extra convert --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements/platform.txt pyproject.toml
 	uv pip compile --quiet --upgrade --constraint requirements/platform.txt --python-version 3.11.14 --generate-hashes --no-emit-index-url --no-header --output-file requirements/serving.txt serving/requirements.in
+	uv pip compile --quiet --upgrade --constraint requirements/platform.txt --python-version 3.11.14 --generate-hashes --no-emit-index-url --no-header --output-file requirements/controller.txt requirements/controller.in
 	for name in fastapi litserve bentoml kserve mlserver; do uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file bench/requirements/$$name.txt bench/requirements/$$name.in; done
 	echo uv | uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements/uv.txt -
 

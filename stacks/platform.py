@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-import pulumi
 
 from components.alarms.dashboard import Dashboard
 from components.base import Place
@@ -16,37 +14,21 @@ from components.edge.edge import Edge, EdgeArgs
 from components.failover.failover import Failover, FailoverArgs
 from components.failover.targets import FailoverTarget
 from components.failover.zone import Zone, ZoneArgs
-from components.ingress.certificate import ValidatedCertificate, ValidatedCertificateArgs
 from components.models.replication import Replication, ReplicationArgs
 from components.operators.operators import Operators
 from components.registry.api_keys import ApiKeys
 from components.registry.deployments import Registry
 from components.registry.table import Replica, TableArgs
 from contract import service
-from infra import regions
-from infra.regions import GLOBAL_REGION
 from infra.settings import Settings
 from stacks.account import account_id, region_facts
 from stacks.alarms import Watched, build_alarms
+from stacks.certificates import Certificates, Domains, build_certificates
 from stacks.operators import build_operators
 from stacks.places import place_of, shared_place
 from stacks.region import DataLayer, ServingLayer, build_data, build_serving
 
 Exports = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Domains:
-    """The names under the settings' domain: the edge's, the origin's, and each region's own."""
-
-    public: str
-
-    @property
-    def origin(self) -> str:
-        return f"origin.{self.public}"
-
-    def regional(self, region: str) -> str:
-        return f"{regions.code(region)}.{self.origin}"
 
 
 def build(settings: Settings) -> Exports:
@@ -62,7 +44,7 @@ def build(settings: Settings) -> Exports:
         ZoneArgs(place=shared, domain_name=settings.domain, existing_zone_id=settings.hosted_zone_id),
     )
     domains = Domains(settings.domain)
-    certificates = _certificates(settings, shared, domains, zone)
+    certificates = build_certificates(settings, shared, domains, zone)
     serving = {
         region: build_serving(
             settings,
@@ -152,48 +134,6 @@ def _tables(settings: Settings, shared: Place, data: Mapping[str, DataLayer]) ->
         registry=Registry(shared.names.of("registry"), args("deployments")),
         api_keys=ApiKeys(shared.names.of("access"), args("api-keys")),
     )
-
-
-@dataclass(frozen=True)
-class Certificates:
-    """Issued certificates: by region for the load balancers, and the edge's. Empty where TLS is off."""
-
-    regional: Mapping[str, pulumi.Output[str]]
-    edge: pulumi.Output[str] | None
-
-
-def _certificates(settings: Settings, shared: Place, domains: Domains, zone: Zone) -> Certificates:
-    """Each region's certificate covers the public name, which callers' requests carry, the origin's and its own.
-
-    The primary region's publishes the records that prove the names they share.
-    """
-    if not settings.tls:
-        return Certificates({}, None)
-    common = [domains.public, domains.origin]
-
-    def certificate(place: Place, what: str, names: list[str], proven_elsewhere: list[str]) -> pulumi.Output[str]:
-        args = ValidatedCertificateArgs(
-            place=place,
-            domain_name=names[0],
-            alternative_names=names[1:],
-            zone_id=zone.zone_id,
-            proven_elsewhere=proven_elsewhere,
-        )
-        return ValidatedCertificate(place.names.of(what), args).certificate_arn
-
-    regional = {
-        region: certificate(
-            place_of(settings, region),
-            "certificate",
-            [*common, domains.regional(region)],
-            proven_elsewhere=[] if region == settings.pair.primary else common,
-        )
-        for region in settings.regions
-    }
-    if not settings.edge.enabled:
-        return Certificates(regional, None)
-    at_the_edge = replace(shared, region=GLOBAL_REGION)
-    return Certificates(regional, certificate(at_the_edge, "edge-certificate", [domains.public], common))
 
 
 def _failover(

@@ -93,7 +93,7 @@ def _manifest(node: Node) -> Resource:
 
 
 def _defined(definition: Resource) -> Resource:
-    """A definition with the hash of its schemas in their place: they are vendored files, which a review sees as such."""
+    """A definition with the hash of its schemas in their place: they are vendored files, seen as such in a review."""
     spec = cast(dict[str, Any], definition["spec"])
     schemas = json.dumps(spec["versions"], sort_keys=True).encode()
     versions = [version["name"] for version in spec["versions"]]

@@ -262,7 +262,7 @@ _WATCH: Mapping[str, frozenset[str]] = {
 _KUBERNETES: Mapping[str, frozenset[str]] = {
     "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition": _object(),
     "kubernetes:apiregistration.k8s.io/v1:APIService": _object(),
-    # Our provider is told that a ConfigMap and a Secret's data may change (enableConfigMapMutable, enableSecretMutable).
+    # Our provider is told that the data of both may change (enableConfigMapMutable, enableSecretMutable).
     "kubernetes:core/v1:ConfigMap": _object(),
     "kubernetes:core/v1:Secret": _object("type"),
     "kubernetes:core/v1:LimitRange": _object(),

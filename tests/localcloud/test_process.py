@@ -90,7 +90,9 @@ def test_a_command_does_not_inherit_which_signals_an_interpreter_ignores(tmp_pat
     with started(["grep", "SigIgn", "/proc/self/status"], tmp_path) as child:
         assert child.wait(PATIENCE_SECONDS) == 0
     _, ignored = (tmp_path / "log").read_text().split()
-    assert int(ignored, base=16) == 0
+    # The interpreter ignores these two; whoever started the tests may have had others ignored, as nohup does.
+    of_an_interpreter = sum(1 << (number - 1) for number in (signal.SIGPIPE, signal.SIGXFSZ))
+    assert int(ignored, base=16) & of_an_interpreter == 0
 
 
 @on_linux
