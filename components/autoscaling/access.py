@@ -1,4 +1,4 @@
-"""What the metrics adapter may do in the cluster, and who may ask it: rights as manifests.
+"""What the metrics adapter may do in the cluster: rights as manifests.
 
 From kubernetes-sigs/prometheus-adapter v0.12.0 (`deploy/manifests`, `pkg/custom-provider/provider.go`), narrowed: it
 lists the pods of the one namespace that its rule is for; the original reads pods, nodes and services everywhere.
@@ -6,16 +6,14 @@ lists the pods of the one namespace that its rule is for; the original reads pod
 
 from __future__ import annotations
 
-from components.autoscaling.names import GROUP, metadata
+from components.autoscaling.names import metadata
 from components.observability.names import ADAPTER
 from components.workload import labels
-from components.workload.autoscaling import REQUESTS_METRIC
 from components.workload.labels import Manifest
 
 _RBAC_GROUP = "rbac.authorization.k8s.io"
 _RBAC = f"{_RBAC_GROUP}/v1"
 _SYSTEM_NAMESPACE = "kube-system"
-_ASKING_NAME = "horizontal-pod-autoscaler-requests"
 
 
 def service_account() -> Manifest:
@@ -29,9 +27,11 @@ def service_account() -> Manifest:
 
 
 def rights() -> dict[str, Manifest]:
-    """Roles and bindings by a short name for each."""
+    """Roles and bindings by a short name for each.
+
+    None for the autoscaler, which asks for the metric: Kubernetes' own role of it holds the whole group.
+    """
     adapter = {"kind": "ServiceAccount", "name": ADAPTER, "namespace": labels.MONITORING_NAMESPACE}
-    autoscaler = {"kind": "ServiceAccount", "name": "horizontal-pod-autoscaler", "namespace": _SYSTEM_NAMESPACE}
     return {
         "pods-role": _role(
             "Role",
@@ -54,16 +54,6 @@ def rights() -> dict[str, Manifest]:
             "Role",
             "extension-apiserver-authentication-reader",
             adapter,
-        ),
-        # The path of a request is namespaces/ml-system/pods/*/METRIC, which is a subresource of pods, asked for by
-        # GET (`pkg/apiserver/installer` of custom-metrics-apiserver v1.30.0, which the adapter is built on).
-        "asking-role": _role(
-            "ClusterRole",
-            metadata(_ASKING_NAME, namespace=None),
-            {"apiGroups": [GROUP], "resources": [f"pods/{REQUESTS_METRIC}"], "verbs": ["get"]},
-        ),
-        "asking-binding": _binding(
-            "ClusterRoleBinding", metadata(_ASKING_NAME, namespace=None), "ClusterRole", _ASKING_NAME, autoscaler
         ),
     }
 

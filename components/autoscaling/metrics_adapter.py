@@ -39,8 +39,7 @@ class MetricsAdapter(Component, area="autoscaling"):
     """prometheus-adapter, which tells the autoscaler the requests per second of each serving pod.
 
     Children: ServiceAccount; Role and RoleBinding to list serving pods; bindings that let it ask the API server who
-    calls; ClusterRole and binding by which the autoscaler may read that one metric; ConfigMap, Deployment, Service,
-    APIService; a PodDisruptionBudget where there are two pods or more.
+    calls; ConfigMap, Deployment, Service, APIService; a PodDisruptionBudget where there are two pods or more.
     """
 
     api_group: pulumi.Output[str]

@@ -148,6 +148,11 @@ _IDENTITY: Mapping[str, frozenset[str]] = {
     # secretsmanager/secret.go@00c21ced, secret_version.go@0042e8ea
     "aws:secretsmanager/secret:Secret": _regional(*_NAMED),
     "aws:secretsmanager/secretVersion:SecretVersion": _regional("secretBinary", "secretId", "secretString"),
+    # internal/provider/resource_password.go@0117aa60 of hashicorp/terraform-provider-random
+    "random:index/randomPassword:RandomPassword": _global(
+        *("keepers", "length", "lower", "minLower", "minNumeric", "minSpecial", "minUpper"),
+        *("number", "numeric", "overrideSpecial", "special", "upper"),
+    ),
     # kms/key.go@00a35305
     "aws:kms/key:Key": _regional("customKeyStoreId", "customerMasterKeySpec", "keyUsage", "multiRegion", "xksKeyId"),
     # kms/alias.go@01c08000: pointing at another key is a change in place.

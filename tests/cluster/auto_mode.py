@@ -1,8 +1,8 @@
 """Stand-ins for the definitions of EKS Auto Mode's own kinds, which AWS publishes in no package.
 
 They know the fields that this program gives, by the names and shapes of the EKS User Guide ("Create a Node Class for
-Amazon EKS", "Associate a target group"), and refuse every other; what more a cluster in Auto Mode takes or refuses, only
-such a cluster can tell.
+Amazon EKS", "Associate a target group"), and refuse every other. What more a cluster in Auto Mode takes or refuses,
+only such a cluster can tell.
 """
 
 from __future__ import annotations

@@ -80,6 +80,9 @@ def test_pods_follow_the_requests_up_to_the_most_and_back(cluster: Cluster, auto
         load.change(BUSY)
         up = _watch_until(api, most)
         _await_limited(api, most)
+        # The first step down counts from what there was at the period's begin: a pod added in it would go as well
+        # (`calculateScaleDownLimitWithBehaviors` in kubernetes/kubernetes, pkg/controller/podautoscaler/horizontal.go).
+        time.sleep(max(0.0, up[-1].at_seconds + STEP_SECONDS + LATE_SECONDS - time.monotonic()))
         load.change(QUIET)
         down = _watch_until(api, least)
 

@@ -1,7 +1,7 @@
 """Brings Karpenter's definition of a NodePool, which EKS Auto Mode knows and no release of ours installs, into `crds/`.
 
-Run `python -m tests.cluster.vendor SOURCE_DIR`, where SOURCE_DIR is the folder of the module below at its version, which
-`go mod download -json MODULE@VERSION` prints as `Dir`. `definitions` reads what lies in `crds/`.
+Run `python -m tests.cluster.vendor SOURCE_DIR`, where SOURCE_DIR is the folder of the module below at its version,
+which `go mod download -json MODULE@VERSION` prints as `Dir`. `definitions` reads what lies in `crds/`.
 """
 
 from __future__ import annotations

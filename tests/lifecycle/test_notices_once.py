@@ -138,7 +138,9 @@ def test_a_notice_is_said_although_the_table_is_away(dynamodb: Any, works: int) 
     assert way.sent == 1
 
 
-def test_threads_that_begin_together_say_it_once(said: Said) -> None:
+def test_threads_that_begin_together_say_it_once(shared_table: Any) -> None:
+    # On the account in a process of its own, which answers one request at a time, as DynamoDB does for one item.
+    said = Said(shared_table, TABLE, TENANT)
     way = Ways()
     barrier = threading.Barrier(8)
     found: list[Outcome] = []

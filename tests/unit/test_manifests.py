@@ -82,12 +82,20 @@ def test_the_root_filesystem_is_read_only_and_what_is_written_has_a_bounded_volu
 
     assert container()["securityContext"]["readOnlyRootFilesystem"] is True
     mounts = {mount["name"]: mount["mountPath"] for mount in container()["volumeMounts"]}
-    assert mounts == {"model-cache": service.CACHE_DIR, "tmp": "/tmp"}
-    assert {volume["name"]: volume["emptyDir"] for volume in spec["volumes"]} == {
+    assert mounts == {"model-cache": service.CACHE_DIR, "tmp": "/tmp", "credentials": "/etc/serveml/credentials"}
+    assert {volume["name"]: volume["emptyDir"] for volume in spec["volumes"] if "emptyDir" in volume} == {
         "model-cache": {"sizeLimit": "1Gi"},
         "tmp": {"sizeLimit": "64Mi"},
     }
     assert container()["resources"]["requests"]["ephemeral-storage"] == "1088Mi"
+
+
+def test_credentials_are_files_that_may_be_missing_and_that_others_cannot_read() -> None:
+    (volume,) = [volume for volume in pod_spec(POD, "stable")["volumes"] if "secret" in volume]
+    (mount,) = [mount for mount in container()["volumeMounts"] if mount["name"] == volume["name"]]
+
+    assert volume["secret"] == {"secretName": "ml-credentials", "optional": True, "defaultMode": 0o440}
+    assert mount["readOnly"] is True
 
 
 def test_pods_hold_no_cluster_token() -> None:

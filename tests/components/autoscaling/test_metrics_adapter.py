@@ -68,20 +68,6 @@ def test_it_may_list_serving_pods_and_nothing_else_of_the_cluster() -> None:
     assert rules(role) == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
 
 
-def test_the_autoscaler_may_read_the_one_metric_of_pods() -> None:
-    found = graph()
-    role = found.one("ClusterRole", "asking-role")
-    binding = found.one("ClusterRoleBinding", "asking-binding").inputs
-
-    assert rules(role) == [
-        {"apiGroups": ["custom.metrics.k8s.io"], "resources": ["pods/http_requests_per_second"], "verbs": ["get"]}
-    ]
-    assert binding["roleRef"]["name"] == role.inputs["metadata"]["name"]
-    assert [(subject["namespace"], subject["name"]) for subject in binding["subjects"]] == [
-        ("kube-system", "horizontal-pod-autoscaler")
-    ]
-
-
 def test_who_calls_is_asked_of_the_api_server() -> None:
     found = graph()
     delegator = found.one("ClusterRoleBinding", "delegator").inputs
