@@ -88,7 +88,7 @@ def _resource(node: Node) -> Resource:
 
 
 def _manifest(node: Node) -> Resource:
-    manifest = {key: value for key, value in _decoded(node.inputs).items() if value is not None}
+    manifest = {key: value for key, value in node.inputs.items() if value is not None}
     return _defined(manifest) if manifest.get("kind") == "CustomResourceDefinition" else manifest
 
 
