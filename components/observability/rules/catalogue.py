@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from components.observability.rules.canary_alerts import canary_alerts
 from components.observability.rules.cluster_alerts import cluster_alerts
 from components.observability.rules.limits import Limits
 from components.observability.rules.model_alerts import model_alerts
@@ -19,6 +20,7 @@ RULE_FILES: Mapping[str, Callable[[Limits], list[Group]]] = {
     "objectives": objective_groups,
     "serving-alerts": serving_alerts,
     "model-alerts": model_alerts,
+    "canary-alerts": lambda _: canary_alerts(),
     "cluster-alerts": cluster_alerts,
     "monitoring-alerts": monitoring_alerts,
 }
