@@ -29,7 +29,6 @@ NAMESPACES = (labels.MONITORING_NAMESPACE, labels.LOGGING_NAMESPACE, labels.DATA
 
 KUBELET_PORT = 10250
 MESH_PORT = 9094
-GRAFANA_PORT = 3000
 COLLECTOR_OWN_PORT = 8888
 SECRETS_PORT = 8080
 LOGS_PORT = 2020
@@ -103,7 +102,7 @@ def _scrapes(watched: Watched) -> list[Flow]:
         (PROMETHEUS, names.PROMETHEUS_PORT),
         # Where it is told of alerts too.
         (ALERTMANAGER, names.ALERTMANAGER_PORT),
-        (GRAFANA, GRAFANA_PORT),
+        (GRAFANA, names.GRAFANA_PORT),
         (STATE_METRICS, names.STATE_METRICS_PORT),
         (SECRETS, SECRETS_PORT),
         (LOGS, LOGS_PORT),

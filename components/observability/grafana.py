@@ -22,7 +22,6 @@ from components.secrets.secrets import GRAFANA_ADMIN, PASSWORD_FIELD
 from components.workload.labels import Manifest
 from components.workload.quantities import memory
 
-PORT = 3000
 CHECKSUM_ANNOTATION = "serveml/configuration-sha256"
 
 _PROVISIONING = f"{names.GRAFANA}-provisioning"
@@ -98,7 +97,7 @@ class Grafana(Component, area="observability"):
             options = self.child(provider=args.provider, deleted_with=args.cluster, depends_on=[*args.after, *made])
             parts = (manifest["metadata"]["name"], str(manifest["kind"]).lower())
             made.append(apply_manifest(self.child_name(*parts), manifest, options))
-        self.url = pulumi.Output.from_input(f"http://{names.service_host(names.GRAFANA)}:{PORT}")
+        self.url = pulumi.Output.from_input(f"http://{names.service_host(names.GRAFANA)}:{names.GRAFANA_PORT}")
         self.finish()
 
 
@@ -109,7 +108,7 @@ def manifests(region: str, wanted: dashboards.Wanted) -> list[Manifest]:
     return [
         access.service_account(metadata),
         *configuration,
-        services.service(metadata, names.name_labels(names.GRAFANA), {HTTP_PORT: PORT}),
+        services.service(metadata, names.name_labels(names.GRAFANA), {HTTP_PORT: names.GRAFANA_PORT}),
         deployment(configuration),
     ]
 
@@ -238,7 +237,7 @@ def _container() -> Manifest:
         "image": images.GRAFANA.reference,
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": name, "value": value} for name, value in SETTINGS.items()],
-        "ports": [{"name": HTTP_PORT, "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [{"name": HTTP_PORT, "containerPort": names.GRAFANA_PORT, "protocol": "TCP"}],
         "resources": pods.resources(_SIZE),
         "securityContext": pods.container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
