@@ -40,7 +40,8 @@ class World:
         while time.monotonic() < deadline:
             now = time.time()
             found = self.prometheus.query(query, round(now * 1000))
-            current = [series for series in found if series.samples[0][1] > asked]
+            # The second scrape from then on: the first may have been on its way already.
+            current = [series for series in found if series.samples[0][1] > asked + EVERY_SECONDS]
             if len(current) == sum(not pod.away for pod in self.pods):
                 settled = now + SETTLE_SECONDS
                 # The window must lie in the past, or a scrape of its last moment may still be missing.
