@@ -12,7 +12,7 @@ from ops.rollout.lease import Leases
 from ops.rollout.records import Records
 from tests.lifecycle.table import TABLE, V1, dynamodb_at
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 600
 
 
 def write_together(endpoint: str, deployment_id: str, writers: int, changes_each: int) -> list[list[int]]:
